@@ -10,7 +10,7 @@ import { importSealedKey } from './import.ts'
 import { listKeys } from './keys.ts'
 import type { Operation } from './operation.ts'
 import { listPolicies, removePolicy, setPolicy, showPolicy } from './policies.ts'
-import { deleteRepository, listRepositories, showRepository } from './repositories.ts'
+import { deleteRepository, listRepositories, pinRepository, showRepository } from './repositories.ts'
 import { removeRootKey } from './root-key-removal.ts'
 import { listRootKeys, saveRootKey } from './root-keys.ts'
 import {
@@ -38,6 +38,7 @@ export const OPERATIONS: readonly Operation[] = [
   acceptTime,
   listRepositories,
   showRepository,
+  pinRepository,
   adoptRepository,
   deleteRepository,
   listKeys,

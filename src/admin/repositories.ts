@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { damageIn, noSuchRepository } from '../errors.ts'
 import { allGuns } from '../repository/all-guns.ts'
 import { remove } from '../repository/remove.ts'
+import { pinOf } from '../repository/roots/pin.ts'
 import { describe } from '../repository/show.ts'
 import { signedHere } from '../repository/signed-here.ts'
 import type { Readable } from '../repository/trust.ts'
@@ -11,7 +12,7 @@ import { BASE_ROLES } from '../tuf/role.ts'
 import { done, list } from './answers.ts'
 import { gunInput } from './inputs.ts'
 import { operation } from './operation.ts'
-import { damagedRepository, description, repositoryRow } from './repository-answers.ts'
+import { damagedRepository, description, pin, repositoryRow } from './repository-answers.ts'
 import { rootKeyPlaces } from './root-keys.ts'
 
 export const listRepositories = operation({
@@ -56,6 +57,17 @@ export const showRepository = operation({
   async run({ trust }, { gun }) {
     return (await describe(trust, gun, trust.now(), await rootKeyPlaces(trust))) ?? noSuchRepository(gun)
   },
+})
+
+export const pinRepository = operation({
+  name: 'repo.pin',
+  method: 'GET',
+  path: '/repositories/:gun/pin',
+  summary: 'What clients may pin of one repository: its root, and the root keys that they accept.',
+  action: 'read',
+  input: z.strictObject({ gun: gunInput }),
+  answer: () => pin,
+  run: async ({ trust }, { gun }) => pinOf(trust, gun, trust.now()),
 })
 
 export const deleteRepository = operation({

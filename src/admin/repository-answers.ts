@@ -90,3 +90,29 @@ export const description = z.lazy(() =>
     })
     .meta({ id: 'Repository' }),
 )
+
+/** What clients may pin of a repository, as `repo pin` prints it. */
+export const pin = z.lazy(() =>
+  z
+    .object({
+      gun: z.string(),
+      version: count.meta({ description: 'version of the current root' }),
+      threshold: count.meta({ description: 'how many of the keys must sign root' }),
+      keys: list(
+        z.object({
+          certificateId: sha256.meta({
+            description: "id by which root names the key's certificate, as trust_pinning.certs of notary wants it",
+          }),
+          keyId,
+          keytype: z.string(),
+          certificateEnds: time,
+          publicKey: z.string().meta({ description: 'public key, PEM' }),
+        }),
+      ).meta({ description: 'the root keys that clients accept now' }),
+      root: z.string().meta({ description: 'the current root.json, as clients get it' }),
+    })
+    .meta({
+      id: 'Pin',
+      description: 'what clients may pin, to believe this root instead of the first one that they see',
+    }),
+)

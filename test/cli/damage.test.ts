@@ -57,6 +57,11 @@ describe('damage is named and hides nothing else', () => {
     const hint =
       'hint: "countersign check" lists all damage; to mend it, stop the server and run "countersign repair DIRECTORY"\n'
     await prints(`repo show ${DAMAGED}`, 2, `error: ${WHY}\n${hint}`)
+    await prints(
+      'repo pin * --all',
+      1,
+      `REPOSITORY         ROOT  CERTIFICATE IDS\n${SOUND}  1     1 of ID\nerror: ${DAMAGED}: ${WHY}\n${hint}`,
+    )
     const { stdout } = await terminal.run(['find', V1, '--json'])
     const { now } = JSON.parse(stdout) as { now: { gun: string; damaged?: string }[] }
     assert.deepEqual(

@@ -64,7 +64,17 @@ describe('countersign', () => {
 
   test('every command has --json, and every one that changes something has --dry-run', async () => {
     const readsOnly = new Set([
-      ...['check', 'repo list', 'repo show', 'tag list', 'signer list', 'signer show', 'policy list', 'policy show'],
+      ...[
+        'check',
+        'repo list',
+        'repo show',
+        'repo pin',
+        'tag list',
+        'signer list',
+        'signer show',
+        'policy list',
+        'policy show',
+      ],
       ...['key list', 'root list', 'root waiting', 'root show', 'user list', 'token list'],
       ...['audit', 'find', 'expiry', 'config'],
       // Changes nothing in the server.

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
-import { createPublicKey, X509Certificate, type KeyObject } from 'node:crypto'
+import { createPublicKey } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import { pinRepository } from '../../src/admin/repositories.ts'
 import { makeSigner } from '../../src/admin/signers.ts'
 import { signTag } from '../../src/admin/tags.ts'
-import { exchange } from '../support/exchange.ts'
 import { asOwner, createRepositories, makeRootKeys } from '../support/owner.ts'
 import { addPerson, makeToken } from '../support/people.ts'
 import { keyIdOf, type KeyEntry, type TestKey } from '../support/test-key.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
-import { tufPath } from '../support/upload.ts'
 import { admit, type Rule } from './support/connaisseur.ts'
 import { Stage } from './support/stage.ts'
 
@@ -34,22 +33,14 @@ before(async () => {
 })
 after(() => stage.close())
 
-/** Reads the root keys of a repository as docs/CLIENTS.md says. */
-async function rootKeys(gun: string): Promise<KeyObject[]> {
-  const headers = { authorization: `Bearer ${all}` }
-  const { body } = await exchange(stage.server, { path: tufPath(gun, 'root.json'), headers })
-  const { signed } = JSON.parse(body.toString()) as {
-    signed: { keys: Record<string, KeyEntry>; roles: { root: { keyids: string[] } } }
-  }
-  return signed.roles.root.keyids.map((id) => {
-    const text = Buffer.from(signed.keys[id]!.keyval.public, 'base64')
-    return new X509Certificate(text).publicKey
-  })
-}
-
 async function ruleFor(gun: string): Promise<Rule> {
-  const [rootKey] = await rootKeys(gun)
-  return { gun, rootKey: rootKey!, auth: `connaisseur:${PASSWORD}`, now: stage.server.clock.now }
+  const { keys } = await stage.ask(pinRepository, { gun })
+  return {
+    gun,
+    rootKey: createPublicKey(keys[0]!.publicKey),
+    auth: `connaisseur:${PASSWORD}`,
+    now: stage.server.clock.now,
+  }
 }
 
 test('Connaisseur admits what the server signed, and nothing else', async () => {

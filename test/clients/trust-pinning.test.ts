@@ -2,11 +2,10 @@ import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { pinRepository } from '../../src/admin/repositories.ts'
 import { issueCertificate } from '../support/certificate.ts'
-import { exchange } from '../support/exchange.ts'
 import { makeKey, makeRootKey } from '../support/test-key.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
-import { tufPath } from '../support/upload.ts'
 import type { NotaryClient } from './support/notary.ts'
 import { Stage } from './support/stage.ts'
 import { skipWithout } from './support/tools.ts'
@@ -21,18 +20,17 @@ describe('notary with pinned roots only', { skip: skipWithout('notary') }, () =>
   })
   after(() => stage.close())
 
-  /** Makes a new client with this in `~/.notary/config.json`. */
-  async function told(pinning: {
-    certs?: Record<string, string[]>
-    ca?: Record<string, string>
-  }): Promise<NotaryClient> {
+  /** Makes a new client with this as its `~/.notary/config.json`. */
+  async function configured(config: string): Promise<NotaryClient> {
     const client = await stage.client()
     const directory = join(client.directory, '.notary')
     await mkdir(directory)
-    const config = { trust_pinning: { disable_tofu: true, ...pinning } }
-    await writeFile(join(directory, 'config.json'), JSON.stringify(config))
+    await writeFile(join(directory, 'config.json'), config)
     return client
   }
+
+  const told = (pinning: { certs?: Record<string, string[]>; ca?: Record<string, string> }): Promise<NotaryClient> =>
+    configured(JSON.stringify({ trust_pinning: { disable_tofu: true, ...pinning } }))
 
   async function refused(client: NotaryClient, gun: string): Promise<void> {
     const { code, text } = await client.try('list', gun)
@@ -46,15 +44,12 @@ describe('notary with pinned roots only', { skip: skipWithout('notary') }, () =>
     for (const gun of [first, second]) {
       await stage.done(['repo', 'create', gun, '--wildcard', 'docker.io/acme/*', ...passphrase])
     }
-    const idOf = async (gun: string): Promise<string> => {
-      const { body } = await exchange(stage.server, { path: tufPath(gun, 'root.json') })
-      const { signed } = JSON.parse(body.toString()) as { signed: { roles: { root: { keyids: string[] } } } }
-      return signed.roles.root.keyids[0]!
-    }
+    const idOf = async (gun: string): Promise<string> =>
+      (await stage.ask(pinRepository, { gun })).keys[0]!.certificateId
     const shared = await idOf(first)
     const reader = await told({ certs: { 'docker.io/acme/*': [shared] } })
     for (const gun of [first, second]) assert.deepEqual(await reader.list(gun), [])
-    const ofOne = await told({ certs: { [first]: [shared] } })
+    const ofOne = await configured(await stage.done(['repo', 'pin', first, '--for', 'notary']))
     assert.deepEqual(await ofOne.list(first), [])
     await refused(ofOne, second)
 

@@ -61,7 +61,8 @@ describe('answers of the admin API match their schemas', () => {
   }
 
   const repositories = async (...guns: string[]): Promise<void> => {
-    for (const gun of guns) for (const name of ['repo.show', 'key.list', 'tag.list']) await ask(name, { gun })
+    for (const gun of guns)
+      for (const name of ['repo.show', 'repo.pin', 'key.list', 'tag.list']) await ask(name, { gun })
   }
 
   test('users, tokens and tag policies', async () => {

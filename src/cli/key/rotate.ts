@@ -1,15 +1,12 @@
 import type { Command } from 'commander'
-import { parsePattern } from '../../access/grant.ts'
-import { matches } from '../../access/permission.ts'
-import { listRepositories } from '../../admin/repositories.ts'
 import { planRoot } from '../../admin/roots.ts'
 import { TrustError } from '../../errors.ts'
-import { THE_REST } from '../../store/found-records.ts'
-import { shellQuoted, type Gun } from '../../tuf/gun.ts'
+import { shellQuoted } from '../../tuf/gun.ts'
 import { BASE_ROLES, type BaseRole, type HeldRole } from '../../tuf/role.ts'
 import type { Connection } from '../connection/connection.ts'
 import { EXIT } from '../exit.ts'
-import { forEachRepository, parseSingleGun, outcomeTable, WAITING_HINT, type Outcome } from '../fleet.ts'
+import { forEachRepository, outcomeTable, WAITING_HINT, type Outcome } from '../fleet.ts'
+import { namedRepositories } from '../named-repositories.ts'
 import { JSON_OPTION, wholeNumber } from '../options.ts'
 import { askedRoles, rolesIn, SERVER_MANAGED, type AskedRoles } from '../root/asked-roles.ts'
 import { nextAuthority, hasAuthorityOptions, workText } from '../root/authority.ts'
@@ -58,7 +55,7 @@ function rotate(target: string, names: readonly string[], options: Options, comm
   return withConnection(command, async (connection) => {
     const asked = askedRoles(names)
     hasAuthorityOptions(asked.named, options)
-    const guns = await gunsOf(connection, target, options)
+    const guns = await namedRepositories(connection, target, options)
     if (options.plan === true || options.dryRun === true) return plan(connection, guns, asked, options)
     const keyring = new RootKeyring(connection, options.passphraseFile)
     const outcomes = await forEachRepository(guns, (gun) => rotateOne(connection, keyring, gun, asked, options))
@@ -124,18 +121,4 @@ function show(outcomes: readonly Rotated[], { renew }: Options): void {
     print(
       `the next root of ${gun} waits for signatures; until then nothing changes: countersign root show ${shellQuoted(gun)}`,
     )
-}
-
-async function gunsOf(connection: Connection, target: string, { all, adopted }: Options): Promise<string[]> {
-  if (all !== true && adopted !== true) return [parseSingleGun(target)]
-  const wanted = parsePattern(target)
-  const rows = await connection.call(listRepositories, {})
-  const asked = adopted === true ? rows.filter((row) => !('damaged' in row) && !row.signedHere) : rows
-  // Do not parse names: a damaged one must not stop the others. Damaged records without a name may be among those meant.
-  const named = asked.map(({ gun }) => gun as Gun).filter((gun) => gun === THE_REST || matches(wanted, gun))
-  if (named.length > 0) return named
-  const text = adopted === true ? 'names no repository that waits to be signed here' : 'names no repository'
-  throw new TrustError('NOT_FOUND', `${target} ${text}`, {
-    hint: '"countersign repo list" prints all names',
-  })
 }

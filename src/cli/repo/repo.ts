@@ -10,6 +10,7 @@ import { counted, daysLeft, print, printError, printJson, table } from '../termi
 import { addAdopt } from './adopt.ts'
 import { addCreate } from './create.ts'
 import { describeForPeople } from './describe.ts'
+import { addPin } from './pin.ts'
 
 interface Options {
   json?: true
@@ -44,6 +45,7 @@ export function repoCommand(): Command {
     .action(remove)
   addCreate(repo)
   addAdopt(repo)
+  addPin(repo)
   return repo
 }
 

@@ -42,9 +42,7 @@ export class Job {
     await mkdir(trust)
     for (const [name, text] of await documentedScripts()) await writeFile(join(trust, name), text)
     await writeFile(join(trust, 'ca.crt'), await readFile(stage.caFile))
-    const root = `${stage.url}/v2/${image}/_trust/tuf/root.json`
-    const args = ['-sSf', '--cacert', stage.caFile, '-o', join(trust, 'root.json'), root]
-    succeeded(await runProgram('curl', args, {}))
+    await writeFile(join(trust, 'root.json'), await stage.done(['repo', 'pin', image, '--for', 'docker']))
     const auth = Buffer.from(login ?? 'nobody:no-password').toString('base64')
     const config = join(directory, '.docker')
     await mkdir(config)
