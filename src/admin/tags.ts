@@ -1,10 +1,12 @@
 import { z } from 'zod'
 import { noSuchRepository, TrustError } from '../errors.ts'
+import { whyExpired } from '../repository/client-view.ts'
 import { currentRoot } from '../repository/current.ts'
-import { signedTags } from '../repository/signed-tags.ts'
+import { signedTags, whyRefused } from '../repository/signed-tags.ts'
 import { signTags } from '../repository/signers/sign-tags.ts'
 import { shadowedTags } from '../repository/signers/signed-releases.ts'
 import { firstRoleOf } from '../repository/signers/signing-roles.ts'
+import type { Trust } from '../repository/trust.ts'
 import type { Actor } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { TargetsEdit } from '../tuf/targets-edit.ts'
@@ -61,6 +63,9 @@ const changedTags = z.lazy(() =>
       absent: texts.meta({ description: 'tags to be removed that were not signed in the first place' }),
       shadowed: texts.meta({
         description: 'tags that differ in targets/releases, which docker uses instead of targets',
+      }),
+      unseen: z.string().exactOptional().meta({
+        description: 'why clients do not see what the repository signs; missing: they do',
       }),
     })
     .meta({ id: 'ChangedTags' }),
@@ -154,8 +159,9 @@ async function changeTags(
   actor: Actor,
 ): Promise<z.output<typeof changedTags>> {
   const seen = checked === undefined ? undefined : Date.parse(checked)
-  // Before the commit, which does not affect the result: if this cannot be read, nothing is signed.
+  // Before the commit, which does not affect the results: if this cannot be read, nothing is signed.
   const shadowed = name === undefined ? shadowedTags(world.trust, gun, edit) : []
+  const unseen = whyUnseen(world.trust, gun, name)
   const result = await signTags(
     world.trust,
     gun,
@@ -167,5 +173,14 @@ async function changeTags(
     },
     actor,
   )
-  return { gun, ...result, shadowed }
+  return { gun, ...result, shadowed, ...(unseen === undefined ? {} : { unseen }) }
+}
+
+/** Says why clients will see nothing that is signed now; a signer does not sign the owner's targets, which may have expired. */
+function whyUnseen(trust: Trust, gun: Gun, signer: string | undefined): string | undefined {
+  const head = trust.store.head(gun)
+  const root = currentRoot(trust, gun, head)
+  if (head === undefined || root === undefined) return undefined
+  const now = trust.now()
+  return whyRefused(trust, gun, head, root, now) ?? (signer && whyExpired(head, 'targets', now))
 }

@@ -102,7 +102,7 @@ export async function signedTags(trust: Readable, gun: Gun, head: Head, root: Ro
 }
 
 /** Says why clients refuse a repository; undefined if they read it. Ignores roles that the server renews on reads. */
-function whyRefused(trust: Readable, gun: Gun, head: Head, root: Root, now: number): string | undefined {
+export function whyRefused(trust: Readable, gun: Gun, head: Head, root: Root, now: number): string | undefined {
   const here = signedHere(head)
   const renewed = here && holdsRole(trust, gun, 'snapshot', root.roles.snapshot)
   const read = ['root', ...(here ? [] : ['timestamp']), ...(renewed ? [] : ['snapshot'])]

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { listTags } from '../../src/admin/tags.ts'
+import { listTags, signTag } from '../../src/admin/tags.ts'
 import { TrustError } from '../../src/errors.ts'
 import { DecodedDocuments } from '../../src/repository/decoded.ts'
 import { importKey } from '../../src/repository/import-key.ts'
@@ -164,6 +164,16 @@ test('for a signer only in targets/releases, the list and if-match refer to that
   assert.equal((await sign('v3', A, { ifMatch: etag })).changed, true)
   await assert.rejects(sign('v4', A, { ifMatch: etag }), { code: 'PRECONDITION' })
   assert.deepEqual(await list('nobody'), { gun: GUN, etag: '', tags: [] })
+})
+
+test('whoever signs where the targets of the owner have expired is told that clients do not see it', async (t) => {
+  const { here } = await withSigner(t)
+  const signed = { gun: GUN, tag: 'v2', digest: `sha256:${A}`, size: 7, as: 'ci' }
+  const sign = (): ReturnType<typeof signTag.run> => signTag.run(worldOf(here), signed, TEST_ACTOR)
+  assert.equal((await sign()).unseen, undefined)
+  const { expires } = here.trust.store.head(GUN)!.roles['targets']!
+  here.clock.now = expires + 1
+  assert.match((await sign()).unseen ?? '', /^targets expired at 2029-/)
 })
 
 test('a policy sees what each role has signed for a tag', async (t) => {

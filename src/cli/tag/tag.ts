@@ -119,14 +119,19 @@ function remove(gun: string, tags: string[], { as, ifMatch }: Options, command: 
   return ask(command, signManyTags, { gun, remove: tags, as, ifMatch }, show)
 }
 
-function changedText({ roles, changed, leftOut, absent, shadowed }: Changed, done: string): string {
+function changedText({ roles, changed, leftOut, absent, shadowed, unseen }: Changed, done: string): string {
   const lines = [changed ? `${done} (${roles.join(', ')})` : 'already up to date: nothing to do']
   if (leftOut.length > 0) {
     lines.push(`not signed again, since the key that signed them is no longer trusted: ${leftOut.join(', ')}`)
   }
   if (absent.length > 0) lines.push(`not signed before: ${absent.join(', ')}`)
-  const otherwise = `targets/releases has something else for ${shadowed.join(', ')}, and docker uses that`
-  return withWarnings(lines.join('\n'), shadowed.length === 0 ? [] : [otherwise])
+  const warnings = [
+    ...(shadowed.length === 0
+      ? []
+      : [`targets/releases has something else for ${shadowed.join(', ')}, and docker uses that`]),
+    ...(unseen === undefined ? [] : [`clients do not see it: ${unseen}`]),
+  ]
+  return withWarnings(lines.join('\n'), warnings)
 }
 
 async function lookUp(gun: string, tag: string): Promise<ManifestFacts> {
