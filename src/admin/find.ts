@@ -7,33 +7,10 @@ import type { Trust } from '../repository/trust.ts'
 import { inTurns } from '../store/in-turns.ts'
 import { entriesFrom } from '../store/journal-reader.ts'
 import type { Gun } from '../tuf/gun.ts'
-import { list, texts, time } from './answers.ts'
+import { list, texts } from './answers.ts'
 import { digestInput, hexOf } from './inputs.ts'
 import { operation } from './operation.ts'
-
-/** A place where a digest is, or was, signed. */
-const sighting = z.lazy(() =>
-  z
-    .object({
-      gun: z.string(),
-      role: z.string(),
-      tag: z.string(),
-      since: time,
-      by: z
-        .string()
-        .meta({ description: 'who had the digest signed, as the journal names them: user:alice, token:ci' }),
-      until: time.nullable().meta({ description: 'when the signature ended; null: the digest is signed now' }),
-      damaged: z.string().exactOptional().meta({
-        description: 'why the repository cannot be read: then only the journal says that the digest is signed now',
-      }),
-      unseen: z
-        .string()
-        .exactOptional()
-        .meta({ description: 'why clients do not see the tag, though it is signed now' }),
-    })
-    .meta({ id: 'Sighting' }),
-)
-export type Sighting = z.output<typeof sighting>
+import { isUnder, placeOf, sighting, Sightings, type Sighting } from './sightings.ts'
 
 export const findDigest = operation({
   name: 'find',
@@ -54,43 +31,17 @@ export const findDigest = operation({
     }),
   async run({ trust }, { digest }) {
     const hex = hexOf(digest)
-    /**
-     * Sightings that no journal entry has ended, by repository and place. `until`: when its delegation was dropped; it
-     * may be back.
-     */
-    const open = new Map<string, Map<string, Sighting>>()
-    const before: Sighting[] = []
+    const journal = new Sightings(hex)
     const warnings: string[] = []
     for await (const entry of inTurns(entriesFrom(trust.store, 1, 1))) {
-      if ('damaged' in entry) {
-        warnings.push(`journal entry ${entry.number} is damaged: what it records is missing here`)
-        continue
-      }
-      const { gun, kind, time, actor, changes, roles = [] } = entry
-      const places = open.get(gun) ?? new Map<string, Sighting>()
-      const end = (place: string): void => {
-        const found = places.get(place)
-        if (found !== undefined) before.push({ ...found, until: time })
-        places.delete(place)
-      }
-      if (kind === 'delete') for (const place of places.keys()) end(place)
-      const dropped = roles.filter(({ threshold }) => threshold === null)
-      if (dropped.length > 0) {
-        for (const each of places.values()) if (dropped.some(({ role }) => isUnder(role, each))) each.until ??= time
-      }
-      for (const { role, tag, from, to } of changes) {
-        if (to === hex) {
-          const place = placeOf(role, tag)
-          const earlier = places.get(place)
-          if (typeof earlier?.until === 'string') before.push(earlier)
-          open.set(gun, places.set(place, { gun, role, tag, since: time, by: actor.name, until: null }))
-        } else if (from === hex) end(placeOf(role, tag))
-      }
+      if ('damaged' in entry) warnings.push(`journal entry ${entry.number} is damaged: what it records is missing here`)
+      else journal.add(entry)
     }
+    const { before } = journal
     const now: Sighting[] = []
-    for (const [gun, places] of open) {
+    for (const [gun, open] of journal.open()) {
       await setImmediate()
-      const found = await signedNow(trust, gun as Gun, hex, [...places.values()])
+      const found = await signedNow(trust, gun as Gun, hex, open)
       // One by one: a repository may have more tags than a call may have arguments.
       for (const each of found.now) now.push(each)
       for (const each of found.before) before.push(each)
@@ -98,15 +49,6 @@ export const findDigest = operation({
     return { digest, now, before, warnings }
   },
 })
-
-function placeOf(role: string, tag: string): string {
-  return JSON.stringify([role, tag])
-}
-
-/** True if the signer is this role or a delegation below it. */
-function isUnder(role: string, { role: signer }: Sighting): boolean {
-  return `${signer}/`.startsWith(`${role}/`)
-}
 
 const NO_TAGS: Pick<Awaited<ReturnType<typeof signedTags>>, 'tags' | 'damaged'> = { tags: [], damaged: new Map() }
 

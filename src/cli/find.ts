@@ -1,5 +1,6 @@
 import { Command } from 'commander'
-import { findDigest, type Sighting } from '../admin/find.ts'
+import { findDigest } from '../admin/find.ts'
+import type { Sighting } from '../admin/sightings.ts'
 import { EXIT } from './exit.ts'
 import { JSON_OPTION } from './options.ts'
 import { ask } from './run.ts'

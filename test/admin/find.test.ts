@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { findDigest, type Sighting } from '../../src/admin/find.ts'
+import { findDigest } from '../../src/admin/find.ts'
 import { showRepository } from '../../src/admin/repositories.ts'
+import type { Sighting } from '../../src/admin/sightings.ts'
 import { listTags } from '../../src/admin/tags.ts'
 import { TrustError } from '../../src/errors.ts'
+import { remove } from '../../src/repository/remove.ts'
 import { signTags } from '../../src/repository/signers/sign-tags.ts'
 import { journalKey } from '../../src/store/keyspace.ts'
 import { localKeys, localPublish, localTrustFor, TEST_ACTOR } from '../support/local-trust.ts'
@@ -40,6 +42,10 @@ test('signatures of a dropped delegation are past, with their first and last tim
   await add(world, 'targets/ci', key)
   assert.deepEqual(await find(), { now: ['targets/ci'], before: [releases] })
   assert.equal(here.trust.store.head(GUN)?.roles['targets/ci']?.version, 1)
+  // Deleting the repository ends what was signed until then, and nothing for a second time.
+  here.clock.now = start + 4 * HOUR
+  await remove(here.trust, GUN, TEST_ACTOR)
+  assert.deepEqual(await find(), { now: [], before: [['targets/ci', timeAfter(1), timeAfter(4)], releases] })
 })
 
 test('a tag signed again after its owner dropped it is found twice', async (t) => {
