@@ -82,6 +82,27 @@ test('all mistakes are reported at once, each by the name as written', () => {
   }
 })
 
+test('variables by which Kubernetes tells of a service named countersign are no settings', () => {
+  const services = Object.entries({ COUNTERSIGN: 4443, COUNTERSIGN_ADMIN: 4444 }).flatMap(([service, port]) => [
+    [`${service}_SERVICE_HOST`, '10.0.0.1'],
+    [`${service}_SERVICE_PORT`, `${port}`],
+    [`${service}_SERVICE_PORT_HTTPS`, `${port}`],
+    [`${service}_PORT`, `tcp://10.0.0.1:${port}`],
+    [`${service}_PORT_${port}_TCP`, `tcp://10.0.0.1:${port}`],
+    [`${service}_PORT_${port}_TCP_PROTO`, 'tcp'],
+    [`${service}_PORT_${port}_TCP_PORT`, `${port}`],
+    [`${service}_PORT_${port}_TCP_ADDR`, '10.0.0.1'],
+  ])
+  const environment = { ...Object.fromEntries(services), COUNTERSIGN_LISTEN_PORT: '5443' } as Record<string, string>
+  assert.equal(loadSettings({ environment }).listen.port, 5443)
+  assert.match(
+    mistakes({}, { ...environment, COUNTERSIGN_SERVICE: 'a' }).join('\n'),
+    /^ {2}COUNTERSIGN_SERVICE: unknown/m,
+  )
+  for (const name of ['COUNTERSIGN_PORT', 'COUNTERSIGN_SERVICE_HOST'])
+    assert.match(mistakes({}, { [name]: '5443' }).join('\n'), new RegExp(`^ {2}${name}: unknown setting`, 'm'))
+})
+
 test('listening beyond loopback needs authentication or explicit words; plain HTTP always needs such words', () => {
   const [, line = ''] = mistakes({ listen: { host: '0.0.0.0' } })
   assert.match(

@@ -7,6 +7,7 @@ import { FILE_VARIABLE, isGroup, isVariable, leaves, nearest, setAt, valueAt, va
 import { repeatedMembers } from './repeated-members.ts'
 import { contradictions } from './rules.ts'
 import { ANCHOR, KEEP_ALIVE_FOR_PROXIES, settingsSchema, type Settings } from './schema.ts'
+import { serviceLinks } from './service-links.ts'
 
 /** Where settings come from: a JSON file, then the environment over it. */
 export interface SettingsSources {
@@ -100,10 +101,12 @@ function overlayEnvironment(
   mistakes: string[],
 ): void {
   const byVariable = new Map(leaves().map((leaf) => [variableOf(leaf.name), leaf]))
+  const links = serviceLinks(environment)
   for (const [variable, text] of Object.entries(environment)) {
     if (!isVariable(variable) || text === undefined) continue
     const leaf = byVariable.get(variable)
     if (leaf === undefined) {
+      if (links.has(variable)) continue
       mistakes.push(`${variable}: unknown setting; the nearest is ${nearest(variable, [...byVariable.keys()])}`)
       continue
     }
