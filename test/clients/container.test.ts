@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { mkdir, readdir, rm, utimes } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
+import { get } from 'node:https'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { at, list, manifest, text, type Value } from '../support/manifests.ts'
 import { freePort } from '../support/server-process.ts'
 import { baseImage } from './support/base-image.ts'
 import { Engine } from './support/engine.ts'
 import { NotaryClient } from './support/notary.ts'
+import { containerArguments, Volumes } from './support/pod.ts'
 import { runProgram, skipWithout, succeeded, type Outcome } from './support/tools.ts'
 
 const skip = skipWithout('docker', 'dockerd', 'docker-registry', 'notary', 'npm')
@@ -89,6 +94,68 @@ test('with nothing writable but a volume, notary publishes, and a restart loses 
     await notary.remove()
   }
 })
+
+test('the pods of docs/kubernetes serve, and are backed up, restored and replaced', { skip }, async () => {
+  succeeded(await docker('rm', '--force', 'server'))
+  const pod = at(manifest('countersign.yaml', 'StatefulSet'), 'spec.template.spec') ?? ''
+  const secret = { passphrase: 'a passphrase for the keyring' }
+  const volumes = await Volumes.create(
+    join(engine.directory, 'volumes'),
+    Number(text(pod, 'securityContext.fsGroup')),
+    secret,
+  )
+  const port = await freePort()
+  await start(pod, volumes, port)
+  await ready(1)
+  assert.match(await command('id'), /^uid=65532/)
+  const ca = await command('cat', '/var/lib/countersign/keys/tls/ca.crt')
+  const { path } = at(pod, 'containers.0.livenessProbe.httpGet') as Record<string, string>
+  const servername = 'countersign.countersign.svc'
+  const asked = get({ host: '127.0.0.1', port, path, ca, servername })
+  const [probe] = (await once(asked, 'response')) as [IncomingMessage]
+  assert.equal(probe.resume().statusCode, 200)
+
+  await command('countersign', 'user', 'add', 'alice', '--no-password')
+  const backups = volumes.path('backups')
+  const old = join(backups, '2020-01-01-023000')
+  await mkdir(old)
+  await utimes(old, 0, 0)
+  const words = list(manifest('backup.yaml', 'CronJob'), 'spec.jobTemplate.spec.template.spec.containers.0.args')
+  assert.deepEqual(words.slice(0, 4), ['exec', 'countersign-0', `--container=${text(pod, 'containers.0.name')}`, '--'])
+  await command(...(words.slice(4) as string[]))
+  const [backup = '', ...others] = await readdir(backups)
+  assert.match(backup, /^2\d{3}-\d\d-\d\d-\d{6}$/)
+  assert.deepEqual(others, [])
+  await command('countersign', 'user', 'add', 'bob', '--no-password')
+  succeeded(await docker('stop', 'server'))
+  assert.equal(succeeded(await docker('inspect', '--format={{.State.ExitCode}}', 'server')).stdout.trim(), '0')
+
+  await start(at(manifest('maintenance.yaml', 'Pod'), 'spec') ?? '', volumes, port)
+  const page = readFileSync(join(ROOT, 'docs/KUBERNETES.md'), 'utf8')
+  const [, typed = ''] = /^```sh\nbackup=.*\n([^]*?)^```$/m.exec(page) ?? []
+  assert.match(await command('sh', '-ec', `backup=/backups/${backup}\n${typed}`), /: sound$/m)
+  await start(pod, volumes, port)
+  await ready(1)
+  assert.match(await command('countersign', 'user', 'list'), /alice/)
+  assert.doesNotMatch(await command('countersign', 'user', 'list'), /bob/)
+})
+
+/** Starts a pod of docs/kubernetes in the place of the one before. @param pod its `spec` */
+async function start(pod: Value, volumes: Volumes, port: number): Promise<void> {
+  await docker('rm', '--force', 'server')
+  const settings = at(manifest('countersign.yaml', 'ConfigMap'), 'data') as Record<string, string>
+  const environment = { ...settings, COUNTERSIGN_LISTEN_PORT: `${port}` }
+  const [entrypoint, ...words] = list(pod, 'containers.0.command') as string[]
+  succeeded(
+    await docker(
+      ...['run', '--detach', '--name=server', '--hostname=countersign-0', '--network=host'],
+      ...containerArguments(pod, volumes),
+      ...Object.entries(environment).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
+      ...(entrypoint === undefined ? [] : [`--entrypoint=${entrypoint}`]),
+      ...['countersign', ...words],
+    ),
+  )
+}
 
 async function command(...words: string[]): Promise<string> {
   return succeeded(await docker('exec', 'server', ...words)).stdout

@@ -3,8 +3,24 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { runProgram, succeeded } from './tools.ts'
 
-/** The programs that build steps and `scripts/countersign` call. */
-const PROGRAMS = ['bash', 'sh', 'env', 'readlink', 'ln', 'mkdir', 'chown', 'id']
+/** The programs that build steps and `scripts/countersign` call, and those that docs/KUBERNETES.md types. */
+const PROGRAMS = [
+  'bash',
+  'sh',
+  'env',
+  'readlink',
+  'ln',
+  'mkdir',
+  'chown',
+  'id',
+  'cat',
+  'cp',
+  'date',
+  'find',
+  'mv',
+  'rm',
+  'sleep',
+]
 const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt'
 
 /**
