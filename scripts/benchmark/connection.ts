@@ -17,6 +17,7 @@ export interface Answer {
 const GROUPS = 'X25519:P-256'
 /** In the order of Go's clients: a server that follows the client's preference takes the first. */
 const CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256'
+// Unlike Go's clients, OpenSSL always offers to resume sessions, so Go's server sends tickets: 2 % of its CPU.
 const secureContext = createSecureContext({ ecdhCurve: GROUPS, ciphers: CIPHERS })
 
 /**
