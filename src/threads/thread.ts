@@ -1,4 +1,5 @@
 import '../memory/buffer-pool.ts'
+import { flushCompileCache } from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'
 import { accessOf, type Recognition } from '../authentication.ts'
 import { createApp } from '../http/app.ts'
@@ -30,7 +31,11 @@ let accepting = true
 
 const running = Promise.withResolvers<Running>()
 const main = new Channel<MainAnswers>(parentPort, {
-  started: async () => void (await running.promise),
+  async started() {
+    await running.promise
+    // As in the main thread.
+    flushCompileCache()
+  },
   release: async () => (await running.promise).store.release(),
   regain: async () => (await running.promise).store.regain(),
   counted: () => registry.getMetricsAsJSON(),

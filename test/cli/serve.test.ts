@@ -95,6 +95,15 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     assert.equal(await server.end(), 0)
   })
 
+  test('compiled code is written, and no longer kept in memory, once the server runs', async () => {
+    terminal.environment['NODE_COMPILE_CACHE'] = terminal.path('compiled')
+    const server = await terminal.serve()
+    await until('compiled code', async () => {
+      return (await readdir(terminal.path('compiled'), { recursive: true })).length > 100
+    })
+    assert.equal(await server.end(), 0)
+  })
+
   test('only the owner can read what the server makes', async () => {
     await (await terminal.serve()).end()
     for (const directory of ['data', 'keys', 'keys/tls']) {
