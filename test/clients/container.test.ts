@@ -79,6 +79,8 @@ test('with nothing writable but a volume, notary publishes, and a restart loses 
     await notary.run('init', '-p', GUN)
     await notary.run('add', '-p', GUN, 'v1', caFile)
     assert.match(await command('id'), /^uid=65532/)
+    // Compiled code is kept for the next start.
+    succeeded(await docker('cp', 'server:/var/lib/countersign/compiled', join(engine.directory, 'compiled')))
     succeeded(await docker('stop', 'server'))
     const { stdout } = succeeded(await docker('inspect', '--format={{.State.ExitCode}}', 'server'))
     assert.equal(stdout.trim(), '0')
