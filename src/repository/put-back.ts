@@ -8,7 +8,7 @@ import { compose } from './compose.ts'
 import { rootInForce } from './current.ts'
 import { filesOf } from './renewal/renew.ts'
 import { signedHere } from './signed-here.ts'
-import type { Trust } from './trust.ts'
+import type { Documents, Trust } from './trust.ts'
 
 /**
  * Returns the uploads whose stored copies can no longer be read. None for an adopted repository, whose timestamp the server
@@ -22,7 +22,7 @@ export function damagedAmong(trust: Trust, gun: Gun, head: Head, uploads: readon
 }
 
 /** True if the document is stored and not damaged, both by version and by checksum. @throws TrustError STORE_UNAVAILABLE */
-export function isReadable({ store }: Trust, gun: Gun, { role, version, checksums }: Metadata): boolean {
+export function isReadable({ store }: Documents, gun: Gun, { role, version, checksums }: Metadata): boolean {
   return unlessDamaged(() => store.document(gun, role, { version }))?.sha256 === checksums.sha256
 }
 

@@ -245,10 +245,14 @@ describe('countersign repo adopt', () => {
     const again = await here.run(['key', 'rotate', 'docker.io/acme/*', 'snapshot', '--adopted'])
     assert.match(again.stderr, /^error: docker\.io\/acme\/\* names no repository that waits to be signed here\n/)
     assert.equal(again.code, 1)
+    const signed = (gun: string, targets: number): string =>
+      row(gun, 'as before', targets).replace(/\S+ \(.*/, 'signed here')
+    await prints([APP, WEB], [HEAD.replace('STATE   ', 'STATE     '), signed(APP, 3), signed(WEB, 2)])
+    await there.ask(signTag, { gun: WEB, tag: 'late', digest: DIGEST, size: 7 })
     await refused(
-      [APP, ...from],
-      `error: ${APP} is signed by this server: nothing from elsewhere can replace it\n` +
-        'hint: publishers now publish to this server\n',
+      [WEB, ...from],
+      `error: ${WEB} is signed by this server: nothing from elsewhere can replace it, such as targets version 3\n` +
+        'hint: publishers now publish to this server; what they have published elsewhere since is not here\n',
       2,
     )
     assert.doesNotMatch(await on(here, `repo show ${APP}`), /warning|elsewhere/)
@@ -260,6 +264,6 @@ describe('countersign repo adopt', () => {
     await on(here, `repo delete ${WEB} --yes`)
     await server.end()
     const lost = `warning: ${WEB}: clients that have root version 2 cached, which was deleted here, must forget ${WEB}`
-    await prints([WEB], [HEAD, row(WEB), lost, NEXT, rotate(WEB)])
+    await prints([WEB], [HEAD, row(WEB, 'adopted', 3), lost, NEXT, rotate(WEB)])
   })
 })

@@ -214,7 +214,24 @@ test('nothing from elsewhere replaces a repository that this server signs', asyn
   await takeOver(world)
   world.owner.addTarget('v2')
   await world.publish(world.owner.nextParts('targets'))
-  await assert.rejects(world.adopt(), { code: 'WRONG_STATE' })
+  await assert.rejects(world.adopt(), {
+    code: 'WRONG_STATE',
+    message: /elsewhere can replace it, such as targets version 2$/,
+  })
+})
+
+test('once this server signs, an offer that brings nothing new changes nothing, and is no error', async (t) => {
+  const world = await move(t)
+  await world.adopt()
+  await takeOver(world)
+  const before = versionsHere(world)
+  const again = await world.adopt()
+  assert.deepEqual([again.changed, again.signedHere, again.warnings], [false, true, []])
+  // The other server renews what it signs.
+  world.wait(15 * DAY)
+  await fileOf(world.there.trust, 'timestamp.json')
+  assert.equal((await world.adopt()).changed, false)
+  assert.deepEqual(versionsHere(world), before)
 })
 
 test('an expired timestamp of another server is served unchanged, with a warning', async (t) => {

@@ -15,7 +15,7 @@ import { tagChanges } from '../tag-changes.ts'
 import type { Trust } from '../trust.ts'
 import { verifyOffered, refuseKeysOfOthers, type OfferSummary } from './check.ts'
 import { readOffered, type ForeignDocument, type Offered } from './offer.ts'
-import { lostRoots, mustContinueCurrent } from './order.ts'
+import { lostRoots, mustContinueCurrent, mustLeaveNothingBehind } from './order.ts'
 
 /** The result of an adoption. */
 export interface Adopted extends OfferSummary {
@@ -28,11 +28,12 @@ export interface Adopted extends OfferSummary {
 /**
  * Adopts a repository from another server, byte for byte: the roots that clients may have cached, and the current documents.
  * Verifies it as the most distrustful client would, but accepts expired documents other than root. While this server cannot
- * sign its timestamp, it serves the documents as they are, and newer states may be adopted the same way.
+ * sign its timestamp, it serves the documents as they are, and newer states may be adopted the same way. Afterwards it only
+ * tells whether anything was left behind.
  *
  * @param trusted checksum (hex SHA-256) of a root that somebody trusts: it must be among the repository's roots
  * @throws TrustError INVALID_GUN; MALFORMED_JSON; INVALID_UPDATE if a client would refuse it; VERSION if it is older than
- *   what is here, or contradicts it; WRONG_STATE if this server signs the repository already
+ *   what is here, or contradicts it; WRONG_STATE if this server signs the repository already, and this would be new
  */
 export async function adopt(
   trust: Trust,
@@ -44,13 +45,15 @@ export async function adopt(
   mustBeUnder(gun, trust.policy.gunPrefixes)
   return changeWithResult(trust, gun, async (head, now) => {
     const offered = readOffered(trust, documents, now)
-    mustContinueCurrent(trust, gun, head, offered)
+    const takenOver = head?.roles['root'] !== undefined && signedHere(head)
+    if (takenOver) mustLeaveNothingBehind(trust, gun, offered)
+    else mustContinueCurrent(trust, gun, head, offered)
     refuseKeysOfOthers(trust, gun, offered)
     const next = nextHead(trust, gun, head, offered, now)
     const seen = await verifyOffered(offered, gun, next, trusted, now)
     const lost = await lostRoots(trust, gun, head, offered)
-    const changed = !isHere(trust, gun, head, offered, next)
-    const found = { ...seen, changed, signedHere: signedHere(next), warnings: [...seen.warnings, ...lost] }
+    const changed = !takenOver && !isHere(trust, gun, head, offered, next)
+    const found = { ...seen, changed, signedHere: takenOver || signedHere(next), warnings: [...seen.warnings, ...lost] }
     if (!changed) return [undefined, found]
     const others = [...offered.current.values()].filter(
       ({ role, checksums }) => head?.roles[role]?.sha256 !== checksums.sha256,

@@ -3,15 +3,14 @@ import { inTurns } from '../../store/in-turns.ts'
 import type { Head } from '../../store/store.ts'
 import { shellQuoted, type Gun } from '../../tuf/gun.ts'
 import { isDelegation } from '../../tuf/role.ts'
-import { signedHere } from '../signed-here.ts'
+import { isReadable } from '../put-back.ts'
 import type { Documents, Readable } from '../trust.ts'
 import type { Offered } from './offer.ts'
 
 /**
  * Throws unless the offered documents continue what is here: no older versions, and no other content for the same version.
  *
- * @throws TrustError WRONG_STATE if this server signs it itself; VERSION; INVALID_UPDATE if clients could not follow from
- *   the root that is here to the new one
+ * @throws TrustError VERSION; INVALID_UPDATE if clients could not follow from the root that is here to the new one
  */
 export function mustContinueCurrent(
   { store }: Documents,
@@ -20,11 +19,6 @@ export function mustContinueCurrent(
   { current, documents }: Offered,
 ): void {
   if (head?.roles['root'] === undefined) return
-  if (signedHere(head)) {
-    throw new TrustError('WRONG_STATE', `${gun} is signed by this server: nothing from elsewhere can replace it`, {
-      hint: 'publishers now publish to this server',
-    })
-  }
   // A delegation that was missing for a while must return as it was, or newer: clients may have it cached.
   for (const [role, { version }] of current) {
     const seen = isDelegation(role) ? (head.highest[role] ?? 0) : 0
@@ -51,6 +45,23 @@ export function mustContinueCurrent(
       hint: `find it; or give up the roots that are here: countersign repo delete ${shellQuoted(gun)}, then adopt again`,
     })
   }
+}
+
+/**
+ * Throws if publishers have signed anything offered that is not here, for a repository that this server signs: it would be
+ * left behind. Snapshots and timestamps do not count, which the other server may go on signing.
+ *
+ * @throws TrustError WRONG_STATE
+ */
+export function mustLeaveNothingBehind(documents: Documents, gun: Gun, offered: Offered): void {
+  const left = offered.documents.find(
+    (each) => each.role !== 'snapshot' && each.role !== 'timestamp' && !isReadable(documents, gun, each),
+  )
+  if (left === undefined) return
+  const text = `${gun} is signed by this server: nothing from elsewhere can replace it, such as ${left.role} version ${left.version}`
+  throw new TrustError('WRONG_STATE', text, {
+    hint: 'publishers now publish to this server; what they have published elsewhere since is not here',
+  })
 }
 
 function olderThanHere(gun: Gun, role: string, here: number, there: number): TrustError {
