@@ -3,6 +3,7 @@ import { bodyOf, failure, request, type AskedServer } from './ask.ts'
 import type { Challenges } from './challenge.ts'
 import type { Credentials } from './credentials.ts'
 import { follow } from './follow.ts'
+import { impatiently } from './patience.ts'
 import { laterHint, redirectHint, saidReason } from './refusal.ts'
 
 const TOKEN_MAX_BYTES = 256 * 1024
@@ -20,6 +21,7 @@ export async function authorization(
   server: AskedServer,
   scope: string,
   credentials: Credentials | undefined,
+  patiently = impatiently,
 ): Promise<string> {
   const basic = credentials && basicOf(credentials)
   const bearer = challenges.get('bearer')
@@ -32,7 +34,7 @@ export async function authorization(
   const realm = realmOf(bearer.get('realm') ?? '', server)
   const service = bearer.get('service')
   const parameters = { ...(service === undefined ? {} : { service }), scope }
-  const response = await askForToken(realm, parameters, basic, credentials?.identityToken)
+  const response = await patiently(() => askForToken(realm, parameters, basic, credentials?.identityToken))
   if (response.status !== 200) {
     const what = `returns no token: ${response.status}${await saidReason(response)}`
     throw failure(server, what, noTokenHint(response, server))

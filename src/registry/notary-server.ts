@@ -6,6 +6,7 @@ import { bodyOf, discard, failure, request, type AskedServer } from './ask.ts'
 import { authorization } from './authorize.ts'
 import { challengesOf, pullScope } from './challenge.ts'
 import type { Credentials } from './credentials.ts'
+import { impatiently, type Patiently } from './patience.ts'
 import { laterHint, redirectHint, saidReason } from './refusal.ts'
 import { certificateFault } from './trust-authority.ts'
 import { documentMaxBytes, type TrustSource, type Which } from './trust-data.ts'
@@ -15,6 +16,8 @@ interface NotaryServerOptions {
   readonly account?: string
   /** Called only if the server wants credentials, which go to it and its token service only. */
   readonly credentials: () => Promise<Credentials | undefined>
+  /** Default: fails if the server asks to wait. */
+  readonly patiently?: Patiently
 }
 
 /** Before it hands out a timestamp, a Notary server renews an expired snapshot, and fails if it lacks the snapshot key. */
@@ -32,17 +35,20 @@ const ENDED =
 export function notaryServer(url: string, gun: Gun, options: NotaryServerOptions): TrustSource {
   const server = serverAt(url, options.account)
   let entrance: string | undefined
+  const { patiently = impatiently } = options
   const get = (file: string): Promise<Response> =>
-    request(new URL(`${server.url}/v2/${pathOf(gun)}/_trust/tuf/${file}`), {
-      headers: entrance === undefined ? {} : { Authorization: entrance },
-    })
+    patiently(() =>
+      request(new URL(`${server.url}/v2/${pathOf(gun)}/_trust/tuf/${file}`), {
+        headers: entrance === undefined ? {} : { Authorization: entrance },
+      }),
+    )
   const ask = async (file: string): Promise<Response> => {
     const response = await get(file)
     if (response.status !== 401) return response
     await discard(response)
     const challenges = challengesOf(response)
     const scope = pullScope(challenges) ?? `repository:${gun}:pull`
-    entrance = await authorization(challenges, server, scope, await options.credentials())
+    entrance = await authorization(challenges, server, scope, await options.credentials(), patiently)
     return get(file)
   }
   return {

@@ -12,7 +12,7 @@ import { forEachRepository, withHints, type Failed } from '../fleet.ts'
 import { mustNotBeEmpty, readGiven } from '../given-file.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { withConnection } from '../run.ts'
-import { daysLeft, note, print, printJson, short, table, withErrors, withWarnings } from '../terminal/print.ts'
+import { counted, daysLeft, note, print, printJson, short, table, withErrors, withWarnings } from '../terminal/print.ts'
 
 interface Options {
   from: string
@@ -60,14 +60,17 @@ function adopt(names: string[], options: Options, command: Command): Promise<voi
       'for example --from ~/.docker/trust; or the URL of a server, https://notary.docker.io',
     )
     // Loaded here: other commands on repositories contact no other server.
-    const { readTrustData, sourceAt, trustAuthority } = await import('./source.ts')
+    const { patience, readTrustData, sourceAt, trustAuthority } = await import('./source.ts')
     if (tlscacert !== undefined) trustAuthority(String(await readGiven(tlscacert)))
     const trustedRoot = file === undefined ? undefined : hash('sha256', await readGiven(file), 'hex')
+    const patiently = patience((seconds) =>
+      note(`${from} answers 429: waiting ${counted(seconds, 'second', 'seconds')}`),
+    )
     const rows: Row[] = await forEachRepository(names, async (name) => {
       const gun = parseGun(name)
       // Hundreds of repositories take minutes, mostly for the other server.
       if (process.stderr.isTTY && names.length > 1) note(`${gun} …`)
-      return adoptOne(connection, gun, await readTrustData(sourceAt(from, gun), gun), trustedRoot, dryRun)
+      return adoptOne(connection, gun, await readTrustData(sourceAt(from, gun, patiently), gun), trustedRoot, dryRun)
     })
     if (json === true) printJson(rows)
     else print(show(rows, dryRun, dryRun === true ? [] : await nextSteps(connection, rows)))

@@ -1,11 +1,13 @@
 import { homedir } from 'node:os'
 import { clientCache } from '../../registry/client-cache.ts'
 import { notaryServer } from '../../registry/notary-server.ts'
+import type { Patiently } from '../../registry/patience.ts'
 import { registryPlace } from '../../registry/reference.ts'
 import type { TrustSource } from '../../registry/trust-data.ts'
 import type { Gun } from '../../tuf/gun.ts'
 import { dockerLogin } from '../docker-login.ts'
 
+export { patience } from '../../registry/patience.ts'
 export { readTrustData } from '../../registry/trust-data.ts'
 export { trustAuthority } from '../../registry/trust-authority.ts'
 
@@ -14,13 +16,14 @@ export { trustAuthority } from '../../registry/trust-authority.ts'
  * registry of the images.
  *
  * @param from a URL or a directory
+ * @param patiently what to do if the server asks to wait
  * @throws TrustError INVALID_PARAMETERS
  */
-export function sourceAt(from: string, gun: Gun): TrustSource {
+export function sourceAt(from: string, gun: Gun, patiently: Patiently): TrustSource {
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(from)) {
     // Shells do not expand it in --from=~/.docker/trust.
     return clientCache(from.replace(/^~(?=\/|$)/, homedir()), gun)
   }
   const { account } = registryPlace(gun)
-  return notaryServer(from, gun, { account, credentials: dockerLogin(account) })
+  return notaryServer(from, gun, { account, credentials: dockerLogin(account), patiently })
 }
