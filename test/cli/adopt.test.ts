@@ -238,6 +238,13 @@ describe('countersign repo adopt', () => {
     )
     // Repositories already signed here stay as they are.
     await createRepositories(here, 'pass', 'docker.io/acme/own')
+    const plan = await on(here, 'key rotate docker.io/acme/* snapshot --adopted --plan')
+    assert.match(
+      plan,
+      /^Rotating the snapshot key of 2 repositories\n {2}root version 2, signed by 1 of:\n {4}ID acme\n/,
+    )
+    assert.ok(plan.endsWith(`\n  these 2 repositories:\n    ${APP}\n    ${WEB}\n`), plan)
+    assert.equal(plan.split('root version 2').length, 2)
     assert.equal(
       await on(here, 'key rotate docker.io/acme/* snapshot --adopted --passphrase-file pass'),
       `REPOSITORY          STATE    ROOT\n${APP}  rotated  2\n${WEB}  rotated  2\n`,

@@ -56,7 +56,7 @@ export async function plan(
     'error' in each ? { gun: each.gun, roles: asked.named, obstacles: [each.error] } : each,
   )
   if (options.json === true) printJson(plans)
-  else print(plans.map((each) => planText(each, options)).join('\n\n'))
+  else print(plansText(plans, options))
   const done = plans.every((each) => each.obstacles.length === 0 && (options.stage === true || !isWaiting(each)))
   return done ? EXIT.ok : EXIT.negative
 }
@@ -88,13 +88,27 @@ function planned(found: Plan, { keys, threshold }: NextAuthority): Plan {
   }
 }
 
-function planText(each: Plan | Unplanned, { stage, renew }: PlanOptions): string {
-  const title = `${workText(each.roles, renew, ['Renewing', 'Rotating'])} of ${each.gun}`
+/** Repositories for which the plan is the same share it: there may be hundreds. */
+function plansText(plans: readonly (Plan | Unplanned)[], options: PlanOptions): string {
+  const work = (each: Plan | Unplanned): string => workText(each.roles, options.renew, ['Renewing', 'Rotating'])
+  const alike = Map.groupBy(plans, (each) => [work(each), ...planLines(each, options)].join('\n'))
+  const texts = [...alike.values()].map(([first, ...others]) => {
+    const named = [first!, ...others].map(({ gun }) => gun)
+    const many = `${named.length} repositories`
+    return [
+      `${work(first!)} of ${others.length === 0 ? named[0] : many}`,
+      ...planLines(first!, options),
+      ...(others.length === 0 ? [] : [`  these ${many}:`, ...named.map((gun) => `    ${gun}`)]),
+    ].join('\n')
+  })
+  return texts.join('\n\n')
+}
+
+function planLines(each: Plan | Unplanned, { stage }: PlanOptions): string[] {
   const obstacles = each.obstacles.map((text) => `  cannot be done: ${text}`)
-  if (!('version' in each)) return [title, ...obstacles].join('\n')
+  if (!('version' in each)) return obstacles
   const waits = each.waits && stage !== true && obstacles.length === 0
   return [
-    title,
     `  root version ${each.version}, signed by ${each.threshold} of:`,
     ...each.signers.map((keyId) => `    ${keyId} ${knownKeyText(keyId, each.known)}`),
     ...(waits ? ['  it would wait for signatures: too few of these keys are sealed here'] : []),
@@ -104,5 +118,5 @@ function planText(each: Plan | Unplanned, { stage, renew }: PlanOptions): string
     ...clientsText(each.cachedRoots).map((text) => `  ${text}`),
     ...each.breaks.map((text) => `  breaks: ${text}`),
     ...obstacles,
-  ].join('\n')
+  ]
 }
