@@ -78,14 +78,23 @@ export function parseSingleGun(name: string): Gun {
   return parseGun(name)
 }
 
-/** Returns a table with a row for each. */
+/** Returns a table with a row for each; those that failed come last, where nobody overlooks them among hundreds. */
 export function outcomeTable(outcomes: readonly Outcome<string>[]): string {
-  const rows = outcomes.map(({ gun, state, version, error }) => [gun, error ?? state, String(version ?? '')])
+  const sorted = outcomes.toSorted((one, other) => Number(one.state === 'failed') - Number(other.state === 'failed'))
+  const rows = sorted.map(({ gun, state, version, error }) => [gun, error ?? state, String(version ?? '')])
   return withHints(table([['REPOSITORY', 'STATE', 'ROOT'], ...rows]), outcomes)
 }
 
-/** Appends hints for the failures to a text for people, each hint once. */
-export function withHints(text: string, outcomes: readonly { readonly hint?: string | undefined }[]): string {
-  const hints = new Set(outcomes.flatMap(({ hint }) => hint ?? []))
-  return [text, ...[...hints].map((hint) => prefixed('hint', hint))].join('\n')
+/** Appends hints for the failures to a text for people; hints that differ only in the repository are one, for `GUN`. */
+export function withHints(
+  text: string,
+  outcomes: readonly { readonly gun?: string | undefined; readonly hint?: string | undefined }[],
+): string {
+  const hints = new Map<string, string>()
+  for (const { gun, hint } of outcomes) {
+    if (hint === undefined) continue
+    const general = gun === undefined ? hint : hint.replaceAll(gun, 'GUN')
+    hints.set(general, hints.has(general) ? general : hint)
+  }
+  return [text, ...[...hints.values()].map((hint) => prefixed('hint', hint))].join('\n')
 }

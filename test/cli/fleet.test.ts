@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { outcomeTable } from '../../src/cli/fleet.ts'
+
+test('of many repositories, those that failed come last, and what to do about them is said once', () => {
+  const failed = (gun: string) =>
+    ({ gun, state: 'failed', error: 'it waits', hint: `countersign root sign ${gun}` }) as const
+  const done = { gun: 'a/2', state: 'rotated', version: 2 } as const
+  const hint = { gun: 'a/4', state: 'failed', error: 'no', hint: 'try again' } as const
+  assert.equal(
+    outcomeTable([failed('a/1'), done, failed('a/3'), hint]),
+    [
+      'REPOSITORY  STATE     ROOT',
+      'a/2         rotated   2',
+      'a/1         it waits',
+      'a/3         it waits',
+      'a/4         no',
+      'hint: countersign root sign GUN',
+      'hint: try again',
+    ].join('\n'),
+  )
+  assert.match(outcomeTable([failed('a/1'), done]), /\nhint: countersign root sign a\/1$/)
+})
