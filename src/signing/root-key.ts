@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { constants, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 import { TrustError } from '../errors.ts'
 import { keyId } from '../tuf/keys/key.ts'
 import { privateKeyOf } from './ed25519.ts'
@@ -20,8 +20,25 @@ export function makeRootKey(): KeyObject {
 /** Returns the SubjectPublicKeyInfo of a root key in base64. @throws TrustError BAD_KEYS if it is not a P-256 key */
 export function rootPublicKey(key: KeyObject): string {
   if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
-    throw new TrustError('BAD_KEYS', 'a root key must be a P-256 key')
+    throw new TrustError('BAD_KEYS', 'a root key here must be a P-256 key', {
+      hint: 'one of another kind signs where it is: countersign root sign FILE --key KEYFILE',
+    })
   }
+  return spkiOf(key)
+}
+
+/**
+ * Returns the id by which people name a root key of any kind that clients accept: owners may keep such a one elsewhere.
+ *
+ * @throws TrustError BAD_KEYS if it is of no such kind
+ */
+export function anyRootKeyId(key: KeyObject): string {
+  if (key.asymmetricKeyType === 'ec') return rootKeyId(spkiOf(key))
+  if (key.asymmetricKeyType === 'rsa') return keyId({ keytype: 'rsa', public: spkiOf(key) })
+  throw new TrustError('BAD_KEYS', 'a root key must be an ECDSA or RSA key')
+}
+
+function spkiOf(key: KeyObject): string {
   return createPublicKey(key).export({ format: 'der', type: 'spki' }).toString('base64')
 }
 
@@ -59,9 +76,13 @@ export function openRootKey(
   return privateKeyOf(pkcs8)
 }
 
-/** Signs with a root key. @returns r ‖ s in base64, as in metadata */
-export function signAsRoot(key: KeyObject, message: Uint8Array): string {
-  return sign('sha256', message, { key, dsaEncoding: 'ieee-p1363' }).toString('base64')
+/** Signs with a root key, as clients do (wire spec §11.3). @returns a signature as in metadata, without the key's id */
+export function signAsRoot(key: KeyObject, message: Uint8Array): { method: string; sig: string } {
+  if (key.asymmetricKeyType === 'rsa') {
+    const options = { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
+    return { method: 'rsapss', sig: sign('sha256', message, options).toString('base64') }
+  }
+  return { method: 'ecdsa', sig: sign('sha256', message, { key, dsaEncoding: 'ieee-p1363' }).toString('base64') }
 }
 
 function about(publicKey: string): string[] {

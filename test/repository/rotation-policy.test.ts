@@ -22,7 +22,7 @@ const rootKey = makeRootKey()
 async function sign({ trust }: LocalTrust, gun: Gun): Promise<number> {
   const { payload, former, own } = describeStagedRoot(trust, gun, trust.now())
   const ids = new Set([...(former?.keys ?? []), ...own.keys].map(({ id }) => id))
-  const sig = signAsRoot(rootKey, canonicalBytes(payload))
+  const { sig } = signAsRoot(rootKey, canonicalBytes(payload))
   const signatures = [...ids].map((keyid) => ({ keyid, method: 'ecdsa', sig }))
   await signStagedRoot(trust, gun, signatures, TEST_ACTOR)
   return publishStagedRoot(trust, gun, TEST_ACTOR)

@@ -46,7 +46,7 @@ function certificate(
 
 function signatures(key: KeyObject, { payload, former, own }: StagedRootDescription): EncodedSignature[] {
   const wanted = [...(former?.keys ?? []), ...own.keys].filter(({ keyId }) => keyId === rootKeyId(rootPublicKey(key)))
-  const sig = signAsRoot(key, canonicalBytes(payload))
+  const { sig } = signAsRoot(key, canonicalBytes(payload))
   return [...new Set(wanted.map(({ id }) => id))].map((keyid) => ({ keyid, method: 'ecdsa', sig }))
 }
 
@@ -222,8 +222,8 @@ test('signatures of strangers, over other bytes, or by keys that root does not n
   const [good] = signatures(key, staged)
   assert.ok(good !== undefined)
   const wrong: EncodedSignature[] = [
-    { ...good, sig: signAsRoot(stranger, canonicalBytes(staged.payload)) },
-    { ...good, sig: signAsRoot(key, canonicalBytes({ ...staged.payload, version: 2 })) },
+    { ...good, ...signAsRoot(stranger, canonicalBytes(staged.payload)) },
+    { ...good, ...signAsRoot(key, canonicalBytes({ ...staged.payload, version: 2 })) },
     { ...good, keyid: rootKeyId(rootPublicKey(key)) },
     { ...good, method: 'eddsa' },
     { ...good, sig: '' },

@@ -111,8 +111,9 @@ export class RootKeyring {
    * @throws TrustError WRONG_STATE, BAD_KEYS
    */
   async create(name: string, key: KeyObject = makeRootKey()): Promise<OpenRootKey> {
+    const publicKey = rootPublicKey(key)
     const before = (await this.records()).find((each) => each.name === name)
-    if (before !== undefined && before.public !== rootPublicKey(key)) {
+    if (before !== undefined && before.public !== publicKey) {
       throw new TrustError('WRONG_STATE', `there is already a root key ${name}`, { hint: 'choose another name' })
     }
     // The command was typed again, as if unanswered: under another name, the key would be here twice.
@@ -123,7 +124,7 @@ export class RootKeyring {
     }
     const what = `new passphrase of the root key ${name}`
     const passphrase = await newSecretFrom(this.#passphraseFile, what, PASSPHRASE_OPTION)
-    const input = { name, public: rootPublicKey(key), sealed: sealRootKey(key, passphrase) }
+    const input = { name, public: publicKey, sealed: sealRootKey(key, passphrase) }
     const record = await this.#connection.call(saveRootKey, input, this.#dryRun)
     const made = { record, key }
     this.#opened.set(name, made)

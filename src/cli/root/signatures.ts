@@ -5,7 +5,7 @@ import type { RootKey } from '../../admin/root-keys.ts'
 import { discardRoot, publishRoot, showStagedRoot, signRoot, stageNextRoot } from '../../admin/roots.ts'
 import { TrustError } from '../../errors.ts'
 import type { StagedRootDescription } from '../../repository/roots/staged.ts'
-import { rootKeyId, rootPublicKey, signAsRoot } from '../../signing/root-key.ts'
+import { anyRootKeyId, signAsRoot } from '../../signing/root-key.ts'
 import type { EncodedSignature } from '../../tuf/encode.ts'
 import { shellQuoted } from '../../tuf/gun.ts'
 import { canonicalBytes } from '../../tuf/json/canonical.ts'
@@ -17,12 +17,10 @@ type RootChange = z.input<typeof stageNextRoot.input>['change']
 
 /** Signs a staged root with a root key, once for each of its certificates that the former or the new root names. */
 export function signaturesBy(key: KeyObject, { payload, former, own }: StagedRootDescription): EncodedSignature[] {
-  const keyId = rootKeyId(rootPublicKey(key))
+  const keyId = anyRootKeyId(key)
   const named = [...(former?.keys ?? []), ...own.keys].filter((each) => each.keyId === keyId)
   const message = canonicalBytes(payload)
-  return [...new Set(named.map(({ id }) => id))].map((keyid) => {
-    return { keyid, method: 'ecdsa', sig: signAsRoot(key, message) }
-  })
+  return [...new Set(named.map(({ id }) => id))].map((keyid) => ({ keyid, ...signAsRoot(key, message) }))
 }
 
 /**
