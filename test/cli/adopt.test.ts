@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { signTag } from '../../src/admin/tags.ts'
 import { exchange } from '../support/exchange.ts'
@@ -94,6 +95,20 @@ describe('countersign repo adopt', () => {
       /^error: cannot read nowhere: ENOENT.*\nhint: check the path\n$/,
       2,
     )
+    // In a client's directory each repository has its own.
+    for (const gun of [APP, WEB]) {
+      const metadata = here.path('trust', 'tuf', gun, 'metadata')
+      await mkdir(metadata, { recursive: true })
+      await writeFile(join(metadata, 'root.json'), (await exchange(other, { path: tufPath(gun, 'root.json') })).body)
+    }
+    const cached = ['--trusted-root', 'trust', '--dry-run', ...from]
+    assert.equal((await adopt(APP, WEB, ...cached)).code, 0)
+    await writeFile(here.path('trust', 'tuf', WEB, 'metadata', 'root.json'), body)
+    const { stdout, code } = await adopt(APP, WEB, NONE, ...cached)
+    assert.match(stdout, new RegExp(`^error: ${WEB}: none of the roots of ${WEB} is the one that is trusted$`, 'm'))
+    assert.match(stdout, new RegExp(`^error: ${NONE}: cannot read trust/tuf/${NONE}/metadata/root.json: ENOENT`, 'm'))
+    assert.match(stdout, new RegExp(`^${APP} +would be adopted`, 'm'))
+    assert.equal(code, 1)
   })
 
   test('one or many are adopted, repeating it is harmless, and a failed one does not stop the others', async () => {

@@ -1,5 +1,7 @@
 import type { Command } from 'commander'
 import { hash } from 'node:crypto'
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { adoptRepository } from '../../admin/adopt.ts'
 import { listStagedRoots } from '../../admin/roots.ts'
 import type { ForeignDocument } from '../../registry/trust-data.ts'
@@ -39,7 +41,10 @@ export function addAdopt(repo: Command): void {
     .argument('<gun...>', 'their names, as docker trust writes them: docker.io/acme/app')
     .requiredOption('--from <place>', 'https://notary.docker.io; or a directory: ~/.docker/trust')
     .option('--tlscacert <file>', 'the CA of the other server, if it is not a public one')
-    .option('--trusted-root <file>', 'a root.json that is known to be right: it must be one of the roots there')
+    .option(
+      '--trusted-root <place>',
+      "a root.json that is known to be right, or a client's directory, ~/.docker/trust: it must be one of the roots there",
+    )
     .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)
     .addHelpText(
@@ -62,7 +67,7 @@ function adopt(names: string[], options: Options, command: Command): Promise<voi
     // Loaded here: other commands on repositories contact no other server.
     const { patience, readTrustData, sourceAt, trustAuthority } = await import('./source.ts')
     if (tlscacert !== undefined) trustAuthority(String(await readGiven(tlscacert)))
-    const trustedRoot = file === undefined ? undefined : hash('sha256', await readGiven(file), 'hex')
+    const trustedRootOf = await trustedRoots(file)
     const patiently = patience((seconds) =>
       note(`${from} answers 429: waiting ${counted(seconds, 'second', 'seconds')}`),
     )
@@ -70,12 +75,24 @@ function adopt(names: string[], options: Options, command: Command): Promise<voi
       const gun = parseGun(name)
       // Hundreds of repositories take minutes, mostly for the other server.
       if (process.stderr.isTTY && names.length > 1) note(`${gun} …`)
+      const trustedRoot = await trustedRootOf(gun)
       return adoptOne(connection, gun, await readTrustData(sourceAt(from, gun, patiently), gun), trustedRoot, dryRun)
     })
     if (json === true) printJson(rows)
     else print(show(rows, dryRun, dryRun === true ? [] : await nextSteps(connection, rows)))
     return rows.every(({ state }) => state !== 'failed') ? EXIT.ok : EXIT.negative
   })
+}
+
+/** Returns what reads a repository's trusted root, for its checksum: a file, or the repository's in a client's directory. */
+async function trustedRoots(place: string | undefined): Promise<(gun: Gun) => Promise<string | undefined>> {
+  if (place === undefined) return async () => undefined
+  const checksumOf = async (file: string): Promise<string> => hash('sha256', await readGiven(file), 'hex')
+  if ((await stat(place).catch(() => undefined))?.isDirectory() === true) {
+    return (gun) => checksumOf(join(place, 'tuf', gun, 'metadata', 'root.json'))
+  }
+  const checksum = await checksumOf(place)
+  return async () => checksum
 }
 
 async function adoptOne(
