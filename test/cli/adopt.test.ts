@@ -226,6 +226,9 @@ describe('countersign repo adopt', () => {
       assert.match(stdout, first)
       assert.equal(code, 1)
     }
+    const both = await here.run(['key', 'rotate', 'docker.io/acme/*', 'timestamp', '--adopted', '--plan'])
+    const alike = `signed elsewhere: countersign key rotate GUN snapshot comes first\n  these 2 repositories:\n    ${APP}\n`
+    assert.ok(both.stdout.includes(alike), both.stdout)
     const renewed = await here.run(['key', 'rotate', APP, 'root', '--renew'])
     assert.match(renewed.stderr, first)
     assert.deepEqual([renewed.stdout, renewed.code], ['', 2])

@@ -88,18 +88,18 @@ function planned(found: Plan, { keys, threshold }: NextAuthority): Plan {
   }
 }
 
-/** Repositories for which the plan is the same share it: there may be hundreds. */
+/** Repositories for which the plan is the same, but for the name, share it: there may be hundreds. */
 function plansText(plans: readonly (Plan | Unplanned)[], options: PlanOptions): string {
   const work = (each: Plan | Unplanned): string => workText(each.roles, options.renew, ['Renewing', 'Rotating'])
-  const alike = Map.groupBy(plans, (each) => [work(each), ...planLines(each, options)].join('\n'))
-  const texts = [...alike.values()].map(([first, ...others]) => {
-    const named = [first!, ...others].map(({ gun }) => gun)
-    const many = `${named.length} repositories`
-    return [
-      `${work(first!)} of ${others.length === 0 ? named[0] : many}`,
-      ...planLines(first!, options),
-      ...(others.length === 0 ? [] : [`  these ${many}:`, ...named.map((gun) => `    ${gun}`)]),
-    ].join('\n')
+  const general = (each: Plan | Unplanned): string[] =>
+    planLines({ ...each, obstacles: each.obstacles.map((text) => text.replaceAll(each.gun, 'GUN')) }, options)
+  const alike = Map.groupBy(plans, (each) => [work(each), ...general(each)].join('\n'))
+  const texts = [...alike.values()].map((group) => {
+    const first = group[0]!
+    if (group.length === 1) return [`${work(first)} of ${first.gun}`, ...planLines(first, options)].join('\n')
+    const many = `${group.length} repositories`
+    const names = group.map(({ gun }) => `    ${gun}`)
+    return [`${work(first)} of ${many}`, ...general(first), `  these ${many}:`, ...names].join('\n')
   })
   return texts.join('\n\n')
 }
