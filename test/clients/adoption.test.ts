@@ -193,6 +193,23 @@ test('an owner who signs snapshots takes over with notary alone', { skip }, asyn
   assert.deepEqual(await stage.server.check(), [])
 })
 
+test('an owner takes over with notary alone after taking the snapshot key on the other server', { skip }, async () => {
+  const gun = 'example.org/alone/before'
+  const owner = await dockersWay(gun)
+  const reader = await person(go)
+  assert.deepEqual(await reader.list(gun), ['v1 targets'])
+  await owner.run('key', 'rotate', gun, 'snapshot')
+  await adopt(gun, ...fromGo())
+  for (const client of [owner, reader]) client.use(stage)
+  await owner.run('key', 'rotate', gun, 'timestamp', '-r')
+  await owner.run('key', 'rotate', gun, 'snapshot', '-r')
+  await addTag(owner, gun, 'v2')
+  for (const client of [reader, await stage.client()]) {
+    assert.deepEqual(await client.list(gun), ['v1 targets', 'v2 targets'])
+  }
+  assert.deepEqual(await stage.server.check(), [])
+})
+
 test("a repository is adopted from a reader's cache when the other server is gone", { skip }, async (t) => {
   const gone = await startGoServer()
   let running = true
