@@ -7,6 +7,10 @@ import { impatiently } from './patience.ts'
 import { laterHint, redirectHint, saidReason } from './refusal.ts'
 
 const TOKEN_MAX_BYTES = 256 * 1024
+/** As often may a login be refused in a row: a service that is asked for hundreds of repositories would lock the account. */
+const REFUSALS_MAX = 3
+/** How often a token service has refused a login. */
+const refused = new Map<string, number>()
 
 /**
  * Returns the `Authorization` value to send after a 401: a password, or a token from the server's token service.
@@ -34,7 +38,14 @@ export async function authorization(
   const realm = realmOf(bearer.get('realm') ?? '', server)
   const service = bearer.get('service')
   const parameters = { ...(service === undefined ? {} : { service }), scope }
+  const login = `${realm.origin} ${credentials?.identityToken ?? basic ?? ''}`
+  if ((refused.get(login) ?? 0) >= REFUSALS_MAX) {
+    throw failure(server, 'is not asked again, after its token service refused this login', loginHint(server))
+  }
   const response = await patiently(() => askForToken(realm, parameters, basic, credentials?.identityToken))
+  // A refusal may be about the repository.
+  if (response.status === 200) refused.delete(login)
+  else if (response.status === 401 && credentials !== undefined) refused.set(login, (refused.get(login) ?? 0) + 1)
   if (response.status !== 200) {
     const what = `returns no token: ${response.status}${await saidReason(response)}`
     throw failure(server, what, noTokenHint(response, server))

@@ -233,6 +233,32 @@ test('a refusal of the token service is reported with a hint to log in', async (
   })
 })
 
+test('a login that is refused three times in a row is not sent again, lest the account be locked', async (t) => {
+  let good = false
+  let tokens = 0
+  const { url } = await oddServer(t, (request, response) => {
+    if (request.headers.authorization === 'Bearer good') return response.end('good')
+    if (request.url?.startsWith('/token') !== true) return challenge(request, response)
+    tokens += 1
+    return response.writeHead(good ? 200 : 401).end('{"token":"good"}')
+  })
+  const ask = (credentials = alice): Promise<unknown> => notaryServer(url, GUN, { credentials }).document('root')
+  const message = `${url} returns no token: 401`
+  for (const _ of [1, 2]) await assert.rejects(ask(), { message })
+  // A service may refuse some repositories only.
+  good = true
+  await ask()
+  good = false
+  for (const _ of [1, 2, 3]) await assert.rejects(ask(), { message })
+  const asked = tokens
+  await assert.rejects(ask(), { message: /is not asked again.* refused this login$/, hint: /^docker login / })
+  assert.equal(tokens, asked)
+  await assert.rejects(
+    ask(async () => ({ username: 'alice', password: 'other' })),
+    { message },
+  )
+})
+
 test('an answer that never comes, or never ends, is given up after 30 seconds', { timeout: 10_000 }, async (t) => {
   const { url } = await oddServer(t, (request, response) => {
     if (request.url?.endsWith('/root.json') === true) response.writeHead(200).write('{')
