@@ -12,6 +12,7 @@ import type { Role } from '../../src/tuf/role.ts'
 import { localKeys, TEST_ACTOR } from '../support/local-trust.ts'
 import { makeKey, makeRootKey } from '../support/test-key.ts'
 import { lose, spoil } from '../support/test-store.ts'
+import { TrustWorld } from '../support/trust-world.ts'
 import type { Part } from '../support/upload.ts'
 import {
   adoptOn,
@@ -217,6 +218,17 @@ test('nothing from elsewhere replaces a repository that this server signs', asyn
   await assert.rejects(world.adopt(), {
     code: 'WRONG_STATE',
     message: /elsewhere can replace it, such as targets version 2$/,
+  })
+})
+
+test('where another repository of this name was begun, the refusal says how to give it up', async (t) => {
+  const world = await move(t)
+  const { trust } = world.here
+  const other = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(trust, GUN), snapshot: 'server' })
+  await publishOn(world.here, other.parts('root', 'targets'))
+  await assert.rejects(world.adopt(), {
+    code: 'WRONG_STATE',
+    hint: /begun here; .* repo delete \S+, then adopt again$/,
   })
 })
 

@@ -59,8 +59,11 @@ export function mustLeaveNothingBehind(documents: Documents, gun: Gun, offered: 
   )
   if (left === undefined) return
   const text = `${gun} is signed by this server: nothing from elsewhere can replace it, such as ${left.role} version ${left.version}`
+  // A publisher whose client had no cache has begun it here, because it was not adopted yet.
+  const other = left.role === 'root' && left.version === 1
+  const again = `another repository of this name was begun here; to give it up: countersign repo delete ${shellQuoted(gun)}, then adopt again`
   throw new TrustError('WRONG_STATE', text, {
-    hint: 'publishers now publish to this server; what they have published elsewhere since is not here',
+    hint: other ? again : 'publishers now publish to this server; what they have published elsewhere since is not here',
   })
 }
 
