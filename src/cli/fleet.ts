@@ -85,6 +85,22 @@ export function outcomeTable(outcomes: readonly Outcome<string>[]): string {
   return withHints(table([['REPOSITORY', 'STATE', 'ROOT'], ...rows]), outcomes)
 }
 
+/**
+ * Returns a text for each failure; those that differ only in the repository are one, for `GUN`, with their names. The most
+ * common come first: of hundreds of names that are only not signed, nobody should have to pick out the others.
+ */
+export function failureTexts(failures: readonly Failed[]): string[] {
+  const alike = Map.groupBy(failures, ({ gun, error }) => error.replaceAll(gun, 'GUN'))
+  const sorted = [...alike].toSorted(([, one], [, other]) => other.length - one.length)
+  return sorted.map(([general, group]) => {
+    const names = group.map(({ gun }) => gun)
+    const [only] = group
+    return only !== undefined && group.length === 1
+      ? `${only.gun}: ${only.error}`
+      : `${general}, for these ${group.length}:\n  ${names.join('\n  ')}`
+  })
+}
+
 /** Appends hints for the failures to a text for people; hints that differ only in the repository are one, for `GUN`. */
 export function withHints(
   text: string,

@@ -193,7 +193,7 @@ describe('countersign repo adopt', () => {
     }
     await refused([APP, '--from', other.url], /certificate is not trusted.*\nhint: .* --tlscacert FILE\n$/, 2)
     const { stdout } = await adopt(APP, WEB, '--from', other.url)
-    assert.match(stdout, /\nerror: .*\nerror: .*\nhint: .* --tlscacert FILE\n$/)
+    assert.match(stdout, /\nerror: .*, for these 2:\n {2}docker.*\n {2}docker.*\nhint: .* --tlscacert FILE\n$/)
     await refused([APP, '--from', other.url, '--tlscacert', 'nowhere'], /^error: cannot read nowhere: ENOENT/, 2)
     await refused([APP, '--from', other.url, '--tlscacert', 'pass'], /^error: there is no PEM certificate/, 2)
     await refused(['', ...from], /^error: invalid repository name: it is empty\n/, 2)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { outcomeTable } from '../../src/cli/fleet.ts'
+import { failureTexts, outcomeTable } from '../../src/cli/fleet.ts'
 
 test('of many repositories, those that failed come last, and what to do about them is said once', () => {
   const failed = (gun: string) =>
@@ -20,4 +20,13 @@ test('of many repositories, those that failed come last, and what to do about th
     ].join('\n'),
   )
   assert.match(outcomeTable([failed('a/1'), done]), /\nhint: countersign root sign a\/1$/)
+})
+
+test('failures that differ only in the name are one, the most common first, so that the others stand out', () => {
+  const failed = (gun: string, error: string) => ({ gun, state: 'failed', error, hint: undefined }) as const
+  const none = (gun: string) => failed(gun, `there has no trust data for ${gun}`)
+  assert.deepEqual(failureTexts([failed('a/1', 'it is too old'), none('a/2'), none('a/3')]), [
+    'there has no trust data for GUN, for these 2:\n  a/2\n  a/3',
+    'a/1: it is too old',
+  ])
 })

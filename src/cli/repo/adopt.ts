@@ -10,7 +10,7 @@ import { takeOverCommand } from '../../repository/signed-here.ts'
 import { parseGun, shellQuoted, type Gun } from '../../tuf/gun.ts'
 import type { Connection } from '../connection/connection.ts'
 import { EXIT } from '../exit.ts'
-import { forEachRepository, withHints, type Failed } from '../fleet.ts'
+import { failureTexts, forEachRepository, withHints, type Failed } from '../fleet.ts'
 import { mustNotBeEmpty, readGiven } from '../given-file.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { withConnection } from '../run.ts'
@@ -142,11 +142,10 @@ function show(rows: readonly Row[], dryRun: true | undefined, next: readonly str
   })
   const text = table([['REPOSITORY', 'STATE', 'ROOTS', 'ROOT KEY', 'TARGETS', 'TIMESTAMP'], ...cells])
   const failed = rows.filter((row) => row.state === 'failed')
-  const errors = failed.map(({ gun, error }) => `${gun}: ${error}`)
   const done = rows.filter((row) => row.state !== 'failed')
   const warnings = done.flatMap((row) => row.warnings.map((warning) => `${row.gun}: ${warning}`))
   return (
-    withWarnings(withHints(withErrors(text, errors), failed), warnings) +
+    withWarnings(withHints(withErrors(text, failureTexts(failed)), failed), warnings) +
     (next.length === 0 ? '' : `${NEXT}\n${next.map((command) => `  ${command}`).join('\n')}`)
   )
 }
