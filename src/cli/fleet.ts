@@ -1,6 +1,6 @@
 import { TrustError } from '../errors.ts'
 import { parseGun, type Gun } from '../tuf/gun.ts'
-import { note, prefixed, table } from './terminal/print.ts'
+import { note, prefixed, table, withErrors } from './terminal/print.ts'
 
 /** What to do about a root that is not published yet. */
 export const WAITING_HINT =
@@ -78,18 +78,18 @@ export function parseSingleGun(name: string): Gun {
   return parseGun(name)
 }
 
-/** Returns a table with a row for each; those that failed come last, where nobody overlooks them among hundreds. */
+/** Returns a table with a row for each, and below it what failed: in a cell it would widen hundreds of rows. */
 export function outcomeTable(outcomes: readonly Outcome<string>[]): string {
-  const sorted = outcomes.toSorted((one, other) => Number(one.state === 'failed') - Number(other.state === 'failed'))
-  const rows = sorted.map(({ gun, state, version, error }) => [gun, error ?? state, String(version ?? '')])
-  return withHints(table([['REPOSITORY', 'STATE', 'ROOT'], ...rows]), outcomes)
+  const rows = outcomes.map(({ gun, state, version }) => [gun, state, String(version ?? '')])
+  const failures = outcomes.flatMap(({ gun, error }) => (error === undefined ? [] : [{ gun, error }]))
+  return withHints(withErrors(table([['REPOSITORY', 'STATE', 'ROOT'], ...rows]), failureTexts(failures)), outcomes)
 }
 
 /**
  * Returns a text for each failure; those that differ only in the repository are one, for `GUN`, with their names. The most
  * common come first: of hundreds of names that are only not signed, nobody should have to pick out the others.
  */
-export function failureTexts(failures: readonly Failed[]): string[] {
+export function failureTexts(failures: readonly Pick<Failed, 'gun' | 'error'>[]): string[] {
   const alike = Map.groupBy(failures, ({ gun, error }) => error.replaceAll(gun, 'GUN'))
   const sorted = [...alike].toSorted(([, one], [, other]) => other.length - one.length)
   return sorted.map(([general, group]) => {

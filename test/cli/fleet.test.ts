@@ -2,24 +2,28 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { failureTexts, outcomeTable } from '../../src/cli/fleet.ts'
 
-test('of many repositories, those that failed come last, and what to do about them is said once', () => {
+test('of many repositories, what failed is said below the table, and what to do about it once', () => {
   const failed = (gun: string) =>
-    ({ gun, state: 'failed', error: 'it waits', hint: `countersign root sign ${gun}` }) as const
+    ({ gun, state: 'failed', error: `${gun} waits`, hint: `countersign root sign ${gun}` }) as const
   const done = { gun: 'a/2', state: 'rotated', version: 2 } as const
-  const hint = { gun: 'a/4', state: 'failed', error: 'no', hint: 'try again' } as const
+  const other = { gun: 'a/4', state: 'failed', error: 'no', hint: 'try again' } as const
   assert.equal(
-    outcomeTable([failed('a/1'), done, failed('a/3'), hint]),
+    outcomeTable([failed('a/1'), done, failed('a/3'), other]),
     [
-      'REPOSITORY  STATE     ROOT',
-      'a/2         rotated   2',
-      'a/1         it waits',
-      'a/3         it waits',
-      'a/4         no',
+      'REPOSITORY  STATE    ROOT',
+      'a/1         failed',
+      'a/2         rotated  2',
+      'a/3         failed',
+      'a/4         failed',
+      'error: GUN waits, for these 2:',
+      '  a/1',
+      '  a/3',
+      'error: a/4: no',
       'hint: countersign root sign GUN',
       'hint: try again',
     ].join('\n'),
   )
-  assert.match(outcomeTable([failed('a/1'), done]), /\nhint: countersign root sign a\/1$/)
+  assert.match(outcomeTable([failed('a/1'), done]), /\nerror: a\/1: a\/1 waits\nhint: countersign root sign a\/1$/)
 })
 
 test('failures that differ only in the name are one, the most common first, so that the others stand out', () => {

@@ -47,10 +47,13 @@ describe('Ctrl-C among many repositories', () => {
     assert.deepEqual(await interrupted('key rotate * timestamp --all', 1), {
       code: 1,
       printed: [
-        `REPOSITORY         STATE                     ROOT
-example.org/one    rotated                   2
-example.org/three  not started: interrupted
-example.org/two    not started: interrupted
+        `REPOSITORY         STATE    ROOT
+example.org/one    rotated  2
+example.org/three  failed
+example.org/two    failed
+error: not started: interrupted, for these 2:
+  example.org/three
+  example.org/two
 hint: what is done stays done: continue with the others by name
 `,
         'interrupted: stops after example.org/one; interrupt again to stop at once\n',

@@ -61,8 +61,8 @@ describe('a passphrase for many repositories', () => {
   test('gives one hint if there is no terminal to ask', async () => {
     const { stdout, code } = await terminal.run(ROTATE)
     const reason = 'there is no terminal to ask for the passphrase of the root key root'
-    assert.equal(stdout.split(reason).length - 1, 3)
-    assert.match(stdout, /\n\S+two +there is .*\nhint: use --passphrase-file FILE\n$/)
+    assert.equal(stdout.split(`\nerror: ${reason}, for these 3:\n  docker.io/`).length, 2)
+    assert.match(stdout, /\n {2}\S+two\nhint: use --passphrase-file FILE\n$/)
     assert.equal(code, 1)
     const json = await terminal.run([...ROTATE, '--json'])
     const [one] = JSON.parse(json.stdout) as unknown[]
@@ -120,14 +120,14 @@ describe('a passphrase for many repositories', () => {
   test('is refused for all of them with one Ctrl-C', { skip }, async () => {
     const shown = await answering(ROTATE, [CTRL_C])
     assert.equal(shown.split('passphrase of the root key root: ').length - 1, 1, shown)
-    assert.equal(shown.split('nothing was entered; nothing was changed').length - 1, 3, shown)
+    assert.match(shown, /\nerror: nothing was entered; nothing was changed, for these 3:\n/)
   })
   test('is asked for up to three times in all, not for each repository', { skip }, async () => {
     const wrong = 'the passphrase does not open the root key root'
     const closed = await answering(ROTATE, ['a\r', 'b\r', 'c\r', 'd\r'])
     assert.equal(closed.split('passphrase of the root key root: ').length - 1, 3, closed)
     assert.equal(closed.split(`${wrong}; try again\n`).length - 1, 2, closed)
-    assert.match(closed, new RegExp(`one +${wrong}\n\\S+three +${wrong}\n\\S+two +${wrong}\n$`))
+    assert.match(closed, new RegExp(`\nerror: ${wrong}, for these 3:\n  \\S+one\n  \\S+three\n  \\S+two\n$`))
     const opened = await answering(ROTATE, ['a\r', 'the passphrase of root\r'])
     assert.match(opened, /one +rotated +2\n\S+three +rotated +2\n\S+two +rotated +2\n$/)
   })

@@ -180,8 +180,9 @@ describe('rotating several roles with one root', () => {
       [
         'REPOSITORY STATE ROOT',
         `${APP} rotated 6`,
+        `${THEIRS} failed`,
         `${WEB} rotated 2`,
-        `${THEIRS} the targets key of ${THEIRS} is with its publisher, not with the server`,
+        `error: ${THEIRS}: the targets key of ${THEIRS} is with its publisher, not with the server`,
         `hint: its owner rotates it: notary key rotate ${THEIRS} targets; without it: countersign key rotate ${THEIRS} timestamp snapshot`,
       ],
     )
