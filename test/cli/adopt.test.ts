@@ -107,6 +107,7 @@ describe('countersign repo adopt', () => {
     const { stdout, code } = await adopt(APP, WEB, NONE, ...cached)
     assert.match(stdout, new RegExp(`^error: ${WEB}: none of the roots of ${WEB} is the one that is trusted$`, 'm'))
     assert.match(stdout, new RegExp(`^error: ${NONE}: cannot read trust/tuf/${NONE}/metadata/root.json: ENOENT`, 'm'))
+    assert.match(stdout, /^hint: this client has not read it: compare its root key /m)
     assert.match(stdout, new RegExp(`^${APP} +would be adopted`, 'm'))
     assert.equal(code, 1)
   })

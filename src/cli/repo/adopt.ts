@@ -87,9 +87,11 @@ function adopt(names: string[], options: Options, command: Command): Promise<voi
 /** Returns what reads a repository's trusted root, for its checksum: a file, or the repository's in a client's directory. */
 async function trustedRoots(place: string | undefined): Promise<(gun: Gun) => Promise<string | undefined>> {
   if (place === undefined) return async () => undefined
-  const checksumOf = async (file: string): Promise<string> => hash('sha256', await readGiven(file), 'hex')
+  const checksumOf = async (file: string, hint?: string): Promise<string> =>
+    hash('sha256', await readGiven(file, hint), 'hex')
   if ((await stat(place).catch(() => undefined))?.isDirectory() === true) {
-    return (gun) => checksumOf(join(place, 'tuf', gun, 'metadata', 'root.json'))
+    const hint = 'this client has not read it: compare its root key with its owner, and adopt it without --trusted-root'
+    return (gun) => checksumOf(join(place, 'tuf', gun, 'metadata', 'root.json'), hint)
   }
   const checksum = await checksumOf(place)
   return async () => checksum
