@@ -2,7 +2,7 @@ import { TrustError } from '../errors.ts'
 import { checkFileMeta, type FileMeta } from '../tuf/file-meta.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { checkTypeAndVersion, parseMetadata, type Metadata } from '../tuf/metadata.ts'
-import type { DelegationRole, Role, TargetsRole } from '../tuf/role.ts'
+import { isTargetsRole, type DelegationRole, type Role, type TargetsRole } from '../tuf/role.ts'
 import { parseSnapshot } from '../tuf/snapshot.ts'
 import { parseTargets } from '../tuf/targets.ts'
 import { parseTimestamp } from '../tuf/timestamp.ts'
@@ -44,6 +44,10 @@ export const TRUST_DATA_MAX_BYTES = 11 * 1024 * 1024
 const DOCUMENTS_MAX = 2_000
 /** Milliseconds for all documents together: a server may be slow with one, but not with each of thousands. */
 const PATIENCE = 15 * 60_000
+
+/** docker adds signers with keys that verify nothing, such as RSA keys of 1,024 bits. */
+const MEND =
+  'its owner can publish another one there, as long as that server is up; without a key: notary delegation purge -p GUN --key ID'
 
 const TYPES: Readonly<Record<string, string>> = { root: 'Root', snapshot: 'Snapshot', timestamp: 'Timestamp' }
 
@@ -128,7 +132,7 @@ function readable<T>(source: Pick<TrustSource, 'name'>, role: Role, read: () => 
     return read()
   } catch (error) {
     if (!(error instanceof TrustError)) throw error
-    throw failure(source, `has a ${role} that cannot be used: ${error.message}`)
+    throw failure(source, `has a ${role} that cannot be used: ${error.message}`, isTargetsRole(role) ? MEND : undefined)
   }
 }
 

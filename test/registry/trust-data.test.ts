@@ -143,8 +143,9 @@ test('an unusable document is an error that says whose and which it is, and why'
     ['no names', (file) => part(file === 'timestamp.json', noNames(timestamp)), /has a timestamp that cannot be used/],
   ]
   for (const [name, meddle, words] of cases) {
-    await assert.rejects(read(t, app, meddle), (error: Error & { code?: string }) => {
+    await assert.rejects(read(t, app, meddle), (error: Error & { code?: string; hint?: string }) => {
       assert.equal(error.code, 'REGISTRY', name)
+      assert.equal(error.hint?.includes('delegation purge') ?? false, / targets /.test(error.message), name)
       assert.match(error.message, words, name)
       assert.match(error.message, /^http:\/\/127\.0\.0\.1:\d+ /, name)
       return true
