@@ -29,7 +29,7 @@ const ENDING = ['SIGINT', 'SIGTERM'] as const
 const NOT_STARTED = {
   state: 'failed',
   error: 'not started: interrupted',
-  hint: 'what is done stays done: continue with the others by name',
+  hint: 'what is done stays done: type it again for the others; "key rotate --all" would do all again, so name them',
 } as const
 
 /**

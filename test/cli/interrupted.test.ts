@@ -54,7 +54,7 @@ example.org/two    failed
 error: not started: interrupted, for these 2:
   example.org/three
   example.org/two
-hint: what is done stays done: continue with the others by name
+hint: what is done stays done: type it again for the others; "key rotate --all" would do all again, so name them
 `,
         'interrupted: stops after example.org/one; interrupt again to stop at once\n',
       ],
