@@ -3,11 +3,11 @@ import { pinRepository } from '../../admin/repositories.ts'
 import { TrustError } from '../../errors.ts'
 import { forTerminals } from '../../log/for-terminals.ts'
 import { EXIT } from '../exit.ts'
-import { forEachRepository, type Failed } from '../fleet.ts'
+import { failureTexts, forEachRepository, withHints, type Failed } from '../fleet.ts'
 import { namedRepositories } from '../named-repositories.ts'
 import { JSON_OPTION } from '../options.ts'
 import { withConnection } from '../run.ts'
-import { print, printError, printJson } from '../terminal/print.ts'
+import { note, prefixed, print, printJson } from '../terminal/print.ts'
 import { connaisseurRoots, notaryPinning, pinForPeople, pinsForPeople, type Pin } from './pin-text.ts'
 
 /** Clients that can be told what to believe. */
@@ -48,7 +48,10 @@ function pin(target: string, { for: client, all, json }: Options, command: Comma
     if (json === true) printJson(all === true ? found : found[0])
     else show(pins, client, all)
     const failed = found.filter(isFailed)
-    if (json !== true) for (const { gun, error, hint } of failed) printError(`${gun}: ${error}`, hint)
+    if (json !== true && failed.length > 0) {
+      const errors = failureTexts(failed).map((text) => prefixed('error', text))
+      note(withHints(errors.join('\n'), failed))
+    }
     return failed.length > 0 ? EXIT.negative : EXIT.ok
   })
 }
