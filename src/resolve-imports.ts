@@ -1,7 +1,7 @@
 import { registerHooks } from 'node:module'
 
 /**
- * Resolves imports without what a start does not need. Loaded before the program (`--require` in `scripts/countersign`).
+ * Resolves imports without what a start does not need. Loaded before the program (`--import` in `scripts/countersign`).
  * Nothing depends on it: without it, a start takes a fifth more CPU.
  */
 registerHooks({

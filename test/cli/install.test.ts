@@ -102,3 +102,12 @@ test('the program runs from a directory whose name has signs that mean something
   assert.match(stdout, /^\d+\.\d+\.\d+\n$/)
   assert.equal(stderr, '')
 })
+
+test('the program runs in a directory whose package.json cannot be read', async (t) => {
+  const place = await cloned(t)
+  // A broken one, since root reads everything else.
+  await writeFile(place('package.json'), '{')
+  await mkdir(place('below'))
+  const { stdout } = await promisify(execFile)(join(SCRIPTS, 'countersign'), ['--version'], { cwd: place('below') })
+  assert.match(stdout, /^\d+\.\d+\.\d+\n$/)
+})
