@@ -6,6 +6,7 @@ import { serve } from '../main.ts'
 import { mustBeOwner } from './connection/owner.ts'
 import { EXIT } from './exit.ts'
 import { greetingOf } from './greeting.ts'
+import { notifySystemd } from './notify-systemd.ts'
 import { run, settingsOf } from './run.ts'
 import { outputIsLog } from './terminal/output.ts'
 
@@ -36,6 +37,7 @@ export function serveCommand(): Command {
         endOnFaults(log)
         const stop = stopSignal()
         const running = await serve(settings, { log })
+        await notifySystemd(log)
         if (quiet === undefined) {
           const users = (await allUsers(running.store)).values.length
           process.stderr.write(greetingOf(running, settings, users))

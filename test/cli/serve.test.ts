@@ -68,6 +68,24 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     assert.doesNotMatch(behind, /DOCKER_CONTENT_TRUST/)
   })
 
+  test('systemd is told when the server is ready, if the unit asks for it', async () => {
+    const program = '#!/bin/sh\necho "$NOTIFY_SOCKET" "$@" >>told\n'
+    await mkdir(terminal.path('bin'))
+    await writeFile(terminal.path('bin', 'systemd-notify'), program, { mode: 0o755 })
+    const PATH = `${terminal.path('bin')}:${process.env['PATH'] ?? ''}`
+    const told = (): Promise<string> => readFile(terminal.path('told'), 'utf8').catch(() => '')
+    const asked = await terminal.serve(['--quiet'], { PATH, NOTIFY_SOCKET: '/run/notify' })
+    await until('systemd to be told', async () => (await told()) !== '')
+    assert.equal(await asked.end(), 0)
+    const plain = await terminal.serve(['--quiet'], { PATH })
+    assert.equal(await plain.end(), 0)
+    assert.equal(await told(), '/run/notify --ready\n')
+    await writeFile(terminal.path('bin', 'systemd-notify'), '#!/bin/sh\nexit 1\n')
+    const unheard = await terminal.serve(['--quiet'], { PATH, NOTIFY_SOCKET: '/run/notify' })
+    await unheard.says('"systemd cannot be told that the server is ready"')
+    assert.equal(await unheard.end(), 0)
+  })
+
   test('a command whose server ends before it answers says so, and where to look', async (t) => {
     await mkdir(terminal.path('data'))
     const ending = createServer((socket) => socket.on('error', () => undefined).once('data', () => socket.destroy()))
