@@ -256,7 +256,8 @@ class Play {
     )
     const after = trust.store.head(GUN)
     if (!done) assert.deepEqual(after?.roles, before?.roles)
-    if (done && step.action.startsWith('adopt')) assert.equal(before?.renewAt ?? null, null)
+    // What this server signs is not replaced; a state from elsewhere that leaves nothing behind is no error.
+    if (done && step.action.startsWith('adopt') && before?.renewAt != null) assert.deepEqual(after, before)
     await renewDue(trust)
     const { findings } = await this.here.check()
     assert.deepEqual(
