@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { noSuchRepository, TrustError } from '../errors.ts'
 import { whyExpired } from '../repository/client-view.ts'
-import { currentRoot } from '../repository/current.ts'
+import { currentRoot, rootInForce } from '../repository/current.ts'
 import { signedTags, whyRefused } from '../repository/signed-tags.ts'
 import { signTags } from '../repository/signers/sign-tags.ts'
 import { shadowedTags } from '../repository/signers/signed-releases.ts'
@@ -179,8 +179,9 @@ async function changeTags(
 /** Says why clients will see nothing that is signed now; a signer does not sign the owner's targets, which may have expired. */
 function whyUnseen(trust: Trust, gun: Gun, signer: string | undefined): string | undefined {
   const head = trust.store.head(gun)
-  const root = currentRoot(trust, gun, head)
-  if (head === undefined || root === undefined) return undefined
+  if (head?.roles['root'] === undefined) return undefined
   const now = trust.now()
-  return whyRefused(trust, gun, head, root, now) ?? (signer && whyExpired(head, 'targets', now))
+  return (
+    whyRefused(trust, gun, head, rootInForce(trust, gun, head), now) ?? (signer && whyExpired(head, 'targets', now))
+  )
 }

@@ -1,19 +1,24 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, createPublicKey } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
-import { COMMAND } from '../support/server-process.ts'
+import { makeSigner } from '../../src/admin/signers.ts'
+import { timeText } from '../support/metadata-file.ts'
+import { named } from '../support/owned-repository.ts'
 import { createRepositories } from '../support/owner.ts'
+import { COMMAND } from '../support/server-process.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { Terminal } from './terminal.ts'
 
 const INDEX = Buffer.from('{"schemaVersion":2,"manifests":[]}')
 const DIGEST = `sha256:${createHash('sha256').update(INDEX).digest('hex')}`
 const ONE = `sha256:${'1'.repeat(64)}`
+const DAY = 86_400_000
 const BASIC = `Basic ${Buffer.from('alice:registry-password').toString('base64')}`
 
 describe('tags from a registry, from a pipe, as a signer, under policies', () => {
@@ -187,4 +192,27 @@ describe('tags from a registry, from a pipe, as a signer, under policies', () =>
     await prints('policy set local --rule *:*', /^error: subject: must look like signer:ci or user:alice\n/, 2)
     assert.match(await terminal.checked(), /: sound\n$/)
   })
+})
+
+test('a signer is told that clients see nothing of it where the targets of the owner have expired', async (t) => {
+  const terminal = await Terminal.open()
+  t.after(() => terminal.close())
+  const server = await terminal.host()
+  const gun = 'docker.io/acme/owned'
+  const owner = await TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(server, gun), snapshot: 'server' })
+  const { publicKey } = await terminal.ask(makeSigner, { name: 'ci' })
+  const spki = createPublicKey(publicKey).export({ type: 'spki', format: 'der' })
+  for (const role of ['targets/ci', 'targets/releases']) {
+    owner.delegate(role, [named({ keytype: 'ecdsa', public: spki.toString('base64') })])
+    owner.delegations.delete(role)
+  }
+  owner.targets.expires = timeText(Date.now() + DAY)
+  await owner.publishFirst(server)
+  await server.end()
+  // In a stopped server the command's own clock counts.
+  await writeFile(terminal.path('later.mjs'), `const { now } = Date; Date.now = () => now() + ${2 * DAY}`)
+  const sign = ['tag', 'sign', gun, 'v1', ONE, '10', '--as', 'ci']
+  const { code, stdout } = await terminal.run(sign, { NODE_OPTIONS: '--import=./later.mjs' })
+  assert.match(stdout, /^signed .*\nwarning: clients do not see it: targets expired at \d{4}-.*\n$/)
+  assert.equal(code, 0)
 })
