@@ -22,8 +22,7 @@ const READ_AGAIN =
  */
 export function clientCache(directory: string, gun: Gun): TrustSource {
   const source = { name: directory }
-  // No segment of a GUN leads out of the directory, and a role's name contains no dots.
-  const fileOf = (name: string): string => join(directory, 'tuf', gun, 'metadata', `${name}.json`)
+  const fileOf = (name: string): string => cachedFile(directory, gun, name)
   return {
     ...source,
     async document(role, which) {
@@ -53,6 +52,12 @@ export function clientCache(directory: string, gun: Gun): TrustSource {
     },
     skips: async (role) => (await readUpTo(fileOf(role), documentMaxBytes(role))) === undefined,
   }
+}
+
+/** Returns where a client caches a document (wire spec §14.4). @param name a role, or a version and a role: `1.root` */
+export function cachedFile(directory: string, gun: Gun, name: string): string {
+  // No segment of a GUN leads out of the directory, and a role's name contains no dots.
+  return join(directory, 'tuf', gun, 'metadata', `${name}.json`)
 }
 
 /** @returns undefined if there is no such file */

@@ -1,7 +1,4 @@
 import type { Command } from 'commander'
-import { hash } from 'node:crypto'
-import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { adoptRepository } from '../../admin/adopt.ts'
 import { listStagedRoots } from '../../admin/roots.ts'
 import type { ForeignDocument } from '../../registry/trust-data.ts'
@@ -65,7 +62,7 @@ function adopt(names: string[], options: Options, command: Command): Promise<voi
       'for example --from ~/.docker/trust; or the URL of a server, https://notary.docker.io',
     )
     // Loaded here: other commands on repositories contact no other server.
-    const { patience, readTrustData, sourceAt, trustAuthority } = await import('./source.ts')
+    const { patience, readTrustData, sourceAt, trustAuthority, trustedRoots } = await import('./source.ts')
     if (tlscacert !== undefined) trustAuthority(String(await readGiven(tlscacert)))
     const trustedRootOf = await trustedRoots(file)
     const patiently = patience((seconds) =>
@@ -82,19 +79,6 @@ function adopt(names: string[], options: Options, command: Command): Promise<voi
     else print(show(rows, dryRun, dryRun === true ? [] : await nextSteps(connection, rows)))
     return rows.every(({ state }) => state !== 'failed') ? EXIT.ok : EXIT.negative
   })
-}
-
-/** Returns what reads a repository's trusted root, for its checksum: a file, or the repository's in a client's directory. */
-async function trustedRoots(place: string | undefined): Promise<(gun: Gun) => Promise<string | undefined>> {
-  if (place === undefined) return async () => undefined
-  const checksumOf = async (file: string, hint?: string): Promise<string> =>
-    hash('sha256', await readGiven(file, hint), 'hex')
-  if ((await stat(place).catch(() => undefined))?.isDirectory() === true) {
-    const hint = 'this client has not read it: compare its root key with its owner, and adopt it without --trusted-root'
-    return (gun) => checksumOf(join(place, 'tuf', gun, 'metadata', 'root.json'), hint)
-  }
-  const checksum = await checksumOf(place)
-  return async () => checksum
 }
 
 async function adoptOne(
