@@ -47,7 +47,8 @@ export async function readManifest(
   try {
     return await manifestIn(place, tag, credentials, now)
   } catch (error) {
-    throw certificateFault(error, 'name its file in NODE_EXTRA_CA_CERTS') ?? error
+    const expected = `/etc/docker/certs.d/${URL.parse(place.url)?.host}/ca.crt`
+    throw certificateFault(error, `put its certificate where docker expects it, ${expected}`) ?? error
   }
 }
 

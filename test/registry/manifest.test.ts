@@ -313,6 +313,6 @@ test("an untrusted certificate is reported with a hint of ours, not with Node's 
   await assert.rejects(readManifest(place, 'v1', alice), {
     code: 'REGISTRY',
     message: `cannot reach ${url}: its certificate is not trusted: unable to verify the first certificate`,
-    hint: 'if a private CA issued it: name its file in NODE_EXTRA_CA_CERTS',
+    hint: `if a private CA issued it: put its certificate where docker expects it, /etc/docker/certs.d/${new URL(url).host}/ca.crt`,
   })
 })

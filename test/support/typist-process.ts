@@ -33,7 +33,7 @@ async function type({ args, environment, directory }: Typed): Promise<void> {
   process.chdir(directory)
   Object.assign(printed, { stdout: '', stderr: '' })
   process.exitCode = 0
-  const authorities = args.includes('--tlscacert') ? getCACertificates('default') : undefined
+  const authorities = args.includes('--from') ? getCACertificates('default') : undefined
   try {
     await (await programFor(args)).parseAsync(args, { from: 'user' })
   } catch (error) {

@@ -37,7 +37,7 @@ export function addAdopt(repo: Command): void {
     .description('take over repositories from another Notary server, or from what a client has cached')
     .argument('<gun...>', 'their names, as docker trust writes them: docker.io/acme/app')
     .requiredOption('--from <place>', 'https://notary.docker.io; or a directory: ~/.docker/trust')
-    .option('--tlscacert <file>', 'the CA of the other server, if it is not a public one')
+    .option('--tlscacert <file>', 'the CA of the other server, if docker does not trust it here')
     .option(
       '--trusted-root <place>',
       "a root.json that is known to be right, or a client's directory, ~/.docker/trust: it must be one of the roots there",
@@ -62,7 +62,7 @@ function adopt(names: string[], options: Options, command: Command): Promise<voi
       'for example --from ~/.docker/trust; or the URL of a server, https://notary.docker.io',
     )
     // Loaded here: other commands on repositories contact no other server.
-    const { patience, readTrustData, sourceAt, trustAuthority, trustedRoots } = await import('./source.ts')
+    const { patience, trustAuthority, trustDataAt, trustedRoots } = await import('./source.ts')
     if (tlscacert !== undefined) trustAuthority(String(await readGiven(tlscacert)))
     const trustedRootOf = await trustedRoots(file)
     const patiently = patience((seconds) =>
@@ -73,7 +73,7 @@ function adopt(names: string[], options: Options, command: Command): Promise<voi
       // Hundreds of repositories take minutes, mostly for the other server.
       if (process.stderr.isTTY && names.length > 1) note(`${gun} …`)
       const trustedRoot = await trustedRootOf(gun)
-      return adoptOne(connection, gun, await readTrustData(sourceAt(from, gun, patiently), gun), trustedRoot, dryRun)
+      return adoptOne(connection, gun, await trustDataAt(from, gun, patiently), trustedRoot, dryRun)
     })
     if (json === true) printJson(rows)
     else print(show(rows, dryRun, dryRun === true ? [] : await nextSteps(connection, rows)))

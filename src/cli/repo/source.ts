@@ -2,33 +2,34 @@ import { hash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { cachedFile, clientCache } from '../../registry/client-cache.ts'
+import { trustingAsDocker } from '../../registry/docker-authorities.ts'
 import { notaryServer } from '../../registry/notary-server.ts'
 import type { Patiently } from '../../registry/patience.ts'
 import { registryPlace } from '../../registry/reference.ts'
-import type { TrustSource } from '../../registry/trust-data.ts'
+import { readTrustData, type ForeignDocument } from '../../registry/trust-data.ts'
 import type { Gun } from '../../tuf/gun.ts'
-import { dockerLogin } from '../docker-login.ts'
+import { dockerAuthorities, dockerLogin } from '../docker-config.ts'
 import { readGiven } from '../given-file.ts'
 
 export { patience } from '../../registry/patience.ts'
-export { readTrustData } from '../../registry/trust-data.ts'
 export { trustAuthority } from '../../registry/trust-authority.ts'
 
 /**
- * Returns where to read a repository from: another server, or a client's cache. Uses docker's credentials for the
- * registry of the images.
+ * Reads everything that clients need of a repository, from another server or from a client's cache. Uses docker's
+ * credentials for the registry of the images, and trusts the authorities that docker trusts.
  *
  * @param from a URL or a directory
  * @param patiently what to do if the server asks to wait
- * @throws TrustError INVALID_PARAMETERS
+ * @throws TrustError INVALID_PARAMETERS, or as `readTrustData` does
  */
-export function sourceAt(from: string, gun: Gun, patiently: Patiently): TrustSource {
+export async function trustDataAt(from: string, gun: Gun, patiently: Patiently): Promise<ForeignDocument[]> {
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(from)) {
     // Shells do not expand it in --from=~/.docker/trust.
-    return clientCache(from.replace(/^~(?=\/|$)/, homedir()), gun)
+    return readTrustData(clientCache(from.replace(/^~(?=\/|$)/, homedir()), gun), gun)
   }
   const { account } = registryPlace(gun)
-  return notaryServer(from, gun, { account, credentials: dockerLogin(account), patiently })
+  const server = notaryServer(from, gun, { account, credentials: dockerLogin(account), patiently })
+  return trustingAsDocker(dockerAuthorities(new URL(from).host), () => readTrustData(server, gun))
 }
 
 /** Returns what reads a repository's trusted root, for its checksum: a file, or the repository's in a client's directory. */

@@ -3,10 +3,11 @@ import type { z } from 'zod'
 import { parsed } from '../../admin/operation.ts'
 import { listTags, removeTag, signManyTags, signTag } from '../../admin/tags.ts'
 import { TrustError } from '../../errors.ts'
+import { trustingAsDocker } from '../../registry/docker-authorities.ts'
 import { readManifest, type ManifestFacts } from '../../registry/manifest.ts'
 import { registryPlace } from '../../registry/reference.ts'
 import { parseGun } from '../../tuf/gun.ts'
-import { dockerLogin } from '../docker-login.ts'
+import { dockerAuthorities, dockerLogin } from '../docker-config.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { tagRows } from '../repo/describe.ts'
 import { ask } from '../run.ts'
@@ -136,5 +137,6 @@ function changedText({ roles, changed, leftOut, absent, shadowed, unseen }: Chan
 
 async function lookUp(gun: string, tag: string): Promise<ManifestFacts> {
   const place = registryPlace(parseGun(gun))
-  return readManifest(place, tag, dockerLogin(place.account))
+  const authorities = dockerAuthorities(URL.parse(place.url)?.host ?? '')
+  return trustingAsDocker(authorities, () => readManifest(place, tag, dockerLogin(place.account)))
 }
