@@ -3,8 +3,7 @@ import { parseGun, type Gun } from '../tuf/gun.ts'
 import { note, prefixed, table, withErrors } from './terminal/print.ts'
 
 /** What to do about a root that is not published yet. */
-export const WAITING_HINT =
-  '"countersign root waiting" lists the roots that wait; whose signatures one lacks: countersign root show GUN'
+export const WAITING_HINT = '"countersign root waiting" lists the roots that wait, and who has to sign them'
 
 /** The outcome for one repository of many. */
 export interface Outcome<State extends string> {

@@ -47,11 +47,13 @@ describe('which root keys sign', () => {
   test('a failed signing reports the keys that have signed', async () => {
     await asOwner(terminal, 'alice.pass', ({ createWith }) => createWith(THREE, ['alice', 'carol'], { threshold: 2 }))
     await prints(`key rotate ${THREE} timestamp --stage`, /waits/)
+    await prints('root waiting', / local {2}(?:bob, alice|alice, bob) {5}a new timestamp key\n$/)
     const sign = `root sign ${THREE} --passphrase-file alice.pass --root-key`
     const { code, stderr } = await terminal.run(`${sign} alice bob`.split(' '))
     assert.equal(code, 2)
     const said = `signed the root of ${THREE} with alice; "countersign root show ${THREE}" says whether it still waits\n`
     assert.ok(stderr.startsWith(`${said}error: `), stderr)
+    await prints('root waiting', / local {2}bob {12}a new timestamp key\n$/)
     await prints(`root show ${THREE} --out three.json`, /^wrote/)
     const taken = await terminal.run(['root', 'publish', THREE, 'three.json'])
     assert.match(taken.stderr, /^took the signatures in three\.json; .*\nerror: the staged root of .* lacks signatures/)

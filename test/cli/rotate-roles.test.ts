@@ -133,7 +133,7 @@ describe('rotating several roles with one root', () => {
     const title = /^Renewing the root certificates and rotating the snapshot key of /
     await prints(`key rotate ${APP} root snapshot --renew --plan`, title)
     await prints(`key rotate ${APP} root snapshot --renew --stage ${PASS}`, /waits for signatures/)
-    await prints('root waiting', / local {2}other root keys or certificates, and a new snapshot key\n$/)
+    await prints('root waiting', / local {2}\S+ +other root keys or certificates, and a new snapshot key\n$/)
     await terminal.ask(discardRoot, { gun: APP })
   })
 
@@ -145,7 +145,7 @@ describe('rotating several roles with one root', () => {
     )
     const { roles, versions } = await changes(async () => {
       await prints(`key rotate ${APP} snapshot timestamp --stage`, waits)
-      await prints('root waiting', / local {2}new keys of timestamp and snapshot\n$/)
+      await prints('root waiting', / local {2}second \(offline\) {2}new keys of timestamp and snapshot\n$/)
       const first = `"countersign root sign ${APP}" or "countersign root discard ${APP}" first`
       const obstacle = `a root is already waiting for signatures, new keys of timestamp and snapshot: ${first}`
       const [plan] = JSON.parse(await prints(`key rotate ${APP} targets timestamp --plan --json`, /./, 1)) as object[]
@@ -188,7 +188,7 @@ describe('rotating several roles with one root', () => {
     )
     await prints(`root show ${THEIRS}`, /no root of/, 1)
     await prints(`key rotate ${THEIRS} timestamp snapshot ${PASS}`, /waits for signatures/, 1)
-    await prints('root waiting', / local {2}new keys of timestamp and snapshot\n$/)
+    await prints('root waiting', / local {2}SHORTENED-ID {3}new keys of timestamp and snapshot\n$/)
     await prints(`key rotate ${WEB} timestamp target`, /^error: the role must be one of root, /, 2)
     assert.match(await terminal.checked(), /: sound\n$/)
   })

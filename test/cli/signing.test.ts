@@ -242,8 +242,8 @@ with a key that is elsewhere: countersign root show ${GUN} --out FILE
     )
     await prints(
       'root waiting',
-      `REPOSITORY          ROOT  SINCE       BY     FOR
-${GUN}  3     YYYY-MM-DD  local  a new snapshot key
+      `REPOSITORY          ROOT  SINCE       BY     STILL TO SIGN  FOR
+${GUN}  3     YYYY-MM-DD  local  root           a new snapshot key
 `,
     )
     await prints('root waiting docker.io/nobody/*', 'no root waits for signatures\n')
@@ -289,7 +289,7 @@ docker.io/acme/second  rotated  2
       `REPOSITORY             STATE                 ROOT
 docker.io/acme/app     waits for signatures
 docker.io/acme/second  waits for signatures
-hint: "countersign root waiting" lists the roots that wait; whose signatures one lacks: countersign root show GUN
+hint: "countersign root waiting" lists the roots that wait, and who has to sign them
 `,
     )
     await prints(all, /second {2}published/)

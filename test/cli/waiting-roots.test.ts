@@ -45,10 +45,10 @@ describe('where something is damaged, waiting roots', () => {
     await prints(
       'root waiting',
       1,
-      `REPOSITORY                   ROOT  SINCE                       BY     FOR
+      `REPOSITORY                   ROOT  SINCE                       BY     STILL TO SIGN  FOR
 example.org/c*               -     damaged: countersign check
 example.org/damaged          -     damaged: countersign check
-example.org/sound            2     YYYY-MM-DD                  local  a new timestamp key
+example.org/sound            2     YYYY-MM-DD                  local  root           a new timestamp key
 example.org/the-staged-root  -     damaged: countersign check
 `,
     )

@@ -4,6 +4,7 @@ import { shellQuoted } from '../../tuf/gun.ts'
 import { canonicalKeyId } from '../../tuf/keys/key.ts'
 import { BASE_ROLES } from '../../tuf/role.ts'
 import { formatTime } from '../../tuf/time.ts'
+import { short } from '../terminal/print.ts'
 import { knownKeyText, type KnownRootKey } from './known-keys.ts'
 
 /** Describes a staged root: its purpose, who has signed it, and what to type next. */
@@ -26,6 +27,18 @@ export function stagedForPeople(
     lines.push(`next: countersign root sign ${shellQuoted(gun)}`, `with a key that is elsewhere: ${away}`)
   } else lines.push(`next: ${away}; whoever has such a key signs that file`)
   return lines.join('\n')
+}
+
+/** Says whose signatures a staged root lacks: `alice`, or `1 of alice, bob (offline)`. */
+export function lackingText({ former, own }: StagedRootRow, known: readonly KnownRootKey[]): string {
+  const lacking = [former, own].flatMap((need) => {
+    const signers = new Set(need?.keys.filter(({ signed }) => signed).map(({ keyId }) => keyId))
+    const others = new Set(need?.keys.map(({ keyId }) => keyId)).difference(signers)
+    const count = (need?.threshold ?? 0) - signers.size
+    const names = [...others].map((keyId) => knownKeyText(keyId, known, short(keyId))).join(', ')
+    return count <= 0 ? [] : [count === others.size ? names : `${count} of ${names}`]
+  })
+  return lacking.length === 0 ? 'nobody' : [...new Set(lacking)].join('; ')
 }
 
 /**

@@ -17,9 +17,13 @@ export function knownRootKeys(records: readonly RootKey[]): KnownRootKey[] {
   return [...found.values()]
 }
 
-/** Describes whose key that is, by the name that `--root-key` takes. */
-export function knownKeyText(keyId: string, known: readonly KnownRootKey[]): string {
+/**
+ * Describes whose key that is, by the name that `--root-key` takes.
+ *
+ * @param otherwise for a key without a name
+ */
+export function knownKeyText(keyId: string, known: readonly KnownRootKey[], otherwise = '(not here)'): string {
   const found = known.find((each) => each.keyId === keyId)
-  if (found === undefined) return '(not here)'
+  if (found === undefined) return otherwise
   return found.holder === 'offline' ? `${found.name} (offline)` : found.name
 }

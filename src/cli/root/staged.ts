@@ -9,10 +9,10 @@ import { exitCodeOfList, DAMAGED } from '../list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { ask, withConnection } from '../run.ts'
 import { note, print, printJson, table } from '../terminal/print.ts'
-import { stagedForPeople } from './describe.ts'
+import { lackingText, stagedForPeople } from './describe.ts'
 import { readStaged, stagedText, writeNew } from './files.ts'
 import { RootKeyring } from './keyring.ts'
-import { knownRootKeys } from './known-keys.ts'
+import { knownRootKeys, type KnownRootKey } from './known-keys.ts'
 import { stagedStatusAdvice } from './signatures.ts'
 import { addSign } from './sign.ts'
 
@@ -29,9 +29,7 @@ export function addStagedRoots(root: Command): void {
     .description('all roots that wait for signatures; exit code 1: one is damaged')
     .argument('[pattern]', 'of repositories: docker.io/acme/*', '*')
     .option(...JSON_OPTION)
-    .action((pattern: string, _: Options, command: Command) =>
-      ask(command, listStagedRoots, { pattern }, rowsForPeople, exitCodeOfList),
-    )
+    .action(waiting)
   root
     .command('show')
     .description('the waiting root of a repository: what is to be signed, and by whom')
@@ -57,6 +55,15 @@ export function addStagedRoots(root: Command): void {
     .action((gun: string, _: Options, command: Command) =>
       ask(command, discardRoot, { gun }, () => `no root of ${gun} waits any more`),
     )
+}
+
+function waiting(pattern: string, { json }: Options, command: Command): Promise<void> {
+  return withConnection(command, async (connection) => {
+    const rows = await connection.call(listStagedRoots, { pattern })
+    if (json === true) printJson(rows)
+    else print(rowsForPeople(rows, knownRootKeys(await new RootKeyring(connection, undefined).records())))
+    return exitCodeOfList(rows)
+  })
 }
 
 function show(gun: string, { out, json }: Options, command: Command): Promise<void> {
@@ -103,13 +110,13 @@ function publish(gun: string, file: string | undefined, { dryRun, json }: Option
   }
 }
 
-function rowsForPeople(rows: readonly (StagedRootRow | DamagedRepository)[]): string {
+function rowsForPeople(rows: readonly (StagedRootRow | DamagedRepository)[], known: readonly KnownRootKey[]): string {
   if (rows.length === 0) return 'no root waits for signatures'
   const cells = rows.map((row) => {
     if ('damaged' in row) return [row.gun, '-', DAMAGED]
     const { gun, version, at, by, reason, complete } = row
     const what = complete ? `${reason}; signed: countersign root publish ${shellQuoted(gun)}` : reason
-    return [gun, String(version), at.slice(0, 10), by, what]
+    return [gun, String(version), at.slice(0, 10), by, lackingText(row, known), what]
   })
-  return table([['REPOSITORY', 'ROOT', 'SINCE', 'BY', 'FOR'], ...cells])
+  return table([['REPOSITORY', 'ROOT', 'SINCE', 'BY', 'STILL TO SIGN', 'FOR'], ...cells])
 }
