@@ -36,10 +36,28 @@ test("if packages cannot be fetched, npm's reason and a hint are printed", async
   })
 })
 
+test('if the installed Node does not run here, that is said, and tried again the next time', async (t) => {
+  const place = await cloned(t)
+  // Like a program for another C library, its interpreter is missing.
+  const npm = `#!/bin/sh
+mkdir -p node_modules/.bin && touch node_modules/.package-lock.json
+printf '#!/nowhere/ld-linux\\n' >node_modules/.bin/node && chmod +x node_modules/.bin/node\n`
+  await mkdir(place('bin'))
+  await writeFile(place('bin', 'npm'), npm, { mode: 0o755 })
+  const env = { ...process.env, PATH: `${place('bin')}:${process.env['PATH'] ?? ''}` }
+  for (const _ of [1, 2]) {
+    await assert.rejects(promisify(execFile)(place('clone', 'scripts', 'install-if-missing'), { env }), {
+      code: 2,
+      stderr: /^installing packages, once\nerror: the Node that npm installed does not run .*\nhint: .*glibc.*\n$/,
+    })
+  }
+})
+
 test('of two concurrent installs the second waits for the first and does nothing', { skip: noFlock }, async (t) => {
   const place = await cloned(t)
   // Takes a moment, and records that it was called.
-  const npm = '#!/bin/sh\necho asked >>asked\nsleep 1\nmkdir -p node_modules && touch node_modules/.package-lock.json\n'
+  const npm =
+    '#!/bin/sh\necho asked >>asked\nsleep 1\nmkdir -p node_modules/.bin && ln -s /bin/true node_modules/.bin/node\n'
   await mkdir(place('bin'))
   await writeFile(place('bin', 'npm'), npm, { mode: 0o755 })
   const env = { ...process.env, PATH: `${place('bin')}:${process.env['PATH'] ?? ''}` }
