@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { copyFile, mkdir, mkdtemp, readFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -354,6 +354,32 @@ test('a publisher’s expired snapshot is adopted from a cache and replaced with
   reader.use(stage)
   for (const client of [reader, await stage.client()]) assert.deepEqual(await client.list(gun), ['v1 targets'])
   assert.deepEqual(await stage.server.check(), [])
+})
+
+test("without its root key, a repository's tags are signed again under a root key of one's own", { skip }, async () => {
+  const gun = 'example.org/somebody/else'
+  const owner = await dockersWay(gun)
+  await addTag(owner, gun, 'v2')
+  const reader = await person(go)
+  await reader.list(gun)
+  await adopt(gun, ...fromGo())
+  const rows = (await done('tag', 'list', gun)).trimEnd().split('\n').slice(1)
+  assert.equal(rows.length, 2)
+  // As `awk 'NR > 1 { print $1, $2, $3 }'` does.
+  const tags = await stage.file(rows.map((row) => row.split(/ +/, 3).join(' ')).join('\n'))
+  await done('repo', 'delete', gun, '--yes')
+  await done('repo', 'create', gun, '--passphrase-file', passphrase)
+  await done('tag', 'sign', gun, '--from', tags)
+
+  const signed = ['v1 targets', 'v2 targets']
+  reader.use(stage)
+  const stranger = await stage.client()
+  assert.deepEqual(await stranger.list(gun), signed)
+  const { code, text } = await reader.try('list', gun)
+  assert.notEqual(code, 0)
+  assert.match(text, /fatal: could not rotate trust to a new trusted root/)
+  await rm(join(reader.directory, 'tuf', gun), { recursive: true })
+  assert.deepEqual(await reader.list(gun), signed)
 })
 
 test(
