@@ -25,7 +25,7 @@ export function checkVersion(gun: Gun, upload: Metadata, current: Current, tree:
   const floor = current.floor(role)
   if (version <= floor) {
     const text = `${role} version ${version} is not newer than version ${floor}, which is stored already`
-    throw new TrustError('VERSION', `${text}${restartHint(gun, role, tree, current, now)}`)
+    throw new TrustError('VERSION', `${text}${wayOut(gun, role, tree, current, now)}`)
   }
   const most = floor > 0 ? floor + VERSION_JUMP_MAX : FIRST_VERSION_MAX
   if (version > most) {
@@ -35,20 +35,22 @@ export function checkVersion(gun: Gun, upload: Metadata, current: Current, tree:
 }
 
 /**
- * Returns what to do about a version that is too low because the client started again at version 1. Clients do so each
- * time the stored delegation has expired or does not verify (wire spec §19.26). docker has no way out; notary has, and
- * works with docker's keys. If an owner's snapshot dropped the delegation, as `notary delegation remove` does, no client
- * can continue from it, and readers who have it cached would refuse a lower version.
+ * Returns what to do about a version that is too low. Most often another publish came first: clients then begin from
+ * what is stored now. But they start again at version 1 each time the stored delegation has expired or does not verify
+ * (wire spec §19.26). docker has no way out; notary has, and works with docker's keys. If an owner's snapshot dropped the
+ * delegation, as `notary delegation remove` does, no client can continue from it, and readers who have it cached would
+ * refuse a lower version.
  */
-function restartHint(gun: Gun, role: Role, tree: TargetsTree, current: Current, now: number): string {
-  if (!isDelegation(role)) return ''
+function wayOut(gun: Gun, role: Role, tree: TargetsTree, current: Current, now: number): string {
+  const late = ': another publish came first, so do it again'
+  if (!isDelegation(role)) return late
   // notary keeps a refused change and sends it first in its next publish, where it is refused again.
   const forget = `notary reset ${shellQuoted(gun)} --all`
   if (!current.roles.has(role)) {
     return `, and was removed since: clients begin it at version 1 again each time, so ${forget}, and delegate to another name`
   }
   const ended = (current.load(role)?.expires ?? Infinity) < now
-  if (tree.believed(role) && !ended) return ''
+  if (tree.believed(role) && !ended) return late
   const why = ended ? 'and has ended' : 'signed by keys that were taken away'
   const resign = `${forget}, then notary witness -p ${shellQuoted(gun)} ${role}`
   return `, ${why}: whoever signs it now goes on from that with ${resign}`

@@ -94,6 +94,8 @@ export class DockerClient {
       HOME: this.directory,
       DOCKER_CONFIG: this.directory,
       DOCKER_HOST: this.#engine.host,
+      // BuildKit verifies nothing.
+      DOCKER_BUILDKIT: '0',
       DOCKER_CONTENT_TRUST: trust,
       DOCKER_CONTENT_TRUST_SERVER: this.#server.url,
       DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE: PASSPHRASE,
