@@ -114,6 +114,9 @@ export async function listen(
   server.off(event, giveToNode)
   server.on(event, (socket: Socket) => (app.connected === undefined ? give(socket) : app.connected(socket, listener)))
   server.maxConnections = limits.connections
+  // Let nothing be hidden from those who judge a request by its headers. Some versions of Node leave out lines beyond 1,000,
+  // among them perhaps the one that announces a body.
+  server.maxHeadersCount = 0
   server.listen({ port: settings.listen.port, host: await addressOf(settings.listen.host), reusePort: shared })
   await once(server, 'listening')
   const { address, port } = server.address() as AddressInfo

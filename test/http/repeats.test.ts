@@ -168,6 +168,20 @@ for (const transport of ['tls', 'plain'] as const) {
       assert.equal(connection.rest, '')
     })
 
+    test('is not answered inside a body announced after a thousand other header lines', async () => {
+      const inside = get('root.json')
+      const connection = await open()
+      await connection.ask(inside)
+      // Short enough to be remembered, but more lines than some versions of Node keep.
+      const lines = `Host: localhost\r\n${'a:\r\n'.repeat(999)}Content-Length: ${inside.length}\r\n`
+      connection.write(`GET /v2/ HTTP/1.1\r\n${lines}\r\n`)
+      await apart()
+      connection.write(inside)
+      assert.equal(bodyOf(await connection.answer()), '{}')
+      await apart()
+      assert.equal(connection.rest, '')
+    })
+
     test('is read to the end of its chunked body, however often it comes', async () => {
       for (const again of [1, 2, 3]) {
         const connection = await open()
