@@ -8,6 +8,9 @@ export const DAMAGED_HINT =
 export const REPAIR_HINT =
   'try "countersign repair DIRECTORY", with --from BACKUP where it asks for one, before you restore the data directory and the anchor from a backup; nothing was changed'
 
+/** For a database in which not even the first record is found: another's, or one with a damaged index. */
+export const OTHER_DATABASE_HINT = `check the setting dataDirectory; if it is right, ${REPAIR_HINT}`
+
 /** For an anchor that is missing or damaged while the database is there. */
 export const ANCHOR_HINT =
   'restore the anchor from a backup that is not newer than the data: it is checked, and then follows the database; without one: "countersign repair DIRECTORY --without-anchor"'

@@ -3,7 +3,7 @@ import type { AnchorFile } from './anchor.ts'
 import type { Database } from './database/database.ts'
 import type { Records } from './database/records.ts'
 import { decodeFormat, type Format } from './encoding.ts'
-import { OTHER_ANCHOR_HINT, REPAIR_HINT, UNSIGNED_ANCHOR_HINT } from './hints.ts'
+import { OTHER_ANCHOR_HINT, OTHER_DATABASE_HINT, REPAIR_HINT, UNSIGNED_ANCHOR_HINT } from './hints.ts'
 import { EMPTY_TAIL, entryTail, hexSha256, parseEntry, type Tail } from './journal.ts'
 import { formatKey, journalKey, rangeOfKind } from './keyspace.ts'
 
@@ -24,7 +24,8 @@ export function readFormat(database: Records, directory: string): Format {
       cause,
     })
   }
-  if (format === undefined) throw new TrustError('DATA_DAMAGED', `${directory} holds no Countersign database`)
+  if (format === undefined)
+    throw new TrustError('DATA_DAMAGED', `${directory} holds no Countersign database`, { hint: OTHER_DATABASE_HINT })
   if (format.version > FORMAT_VERSION) {
     const text = `the database in ${directory} has format ${format.version}, but this version knows ${FORMAT_VERSION}`
     throw new TrustError('DATA_NEWER', text, { hint: 'start the newer version of Countersign that wrote it' })

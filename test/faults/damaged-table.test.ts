@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -110,4 +110,31 @@ test('after a damaged table crashed the server, the next start names it and serv
     await readAll(repaired),
     GUNS.map(() => 200),
   )
+})
+
+test('a start that does not even find the first record hints at repair, which does', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-damaged-'))
+  const server = new ServerProcess(directory, await freePort())
+  t.after(() => rm(directory, { recursive: true }))
+  // Reopening moves the log into a table.
+  for (let start = 0; start < 2; start += 1) {
+    await server.start()
+    await server.end('SIGTERM')
+  }
+  const data = join(directory, 'data')
+  const [name = ''] = (await readdir(data)).filter((each) => each.endsWith('.ldb'))
+  const table = await readFile(join(data, name))
+  // The first byte of the key in the index, after three lengths: the block now seems to end before that record.
+  const at = namedIn(table).index.at + 3
+  table[at]! ^= 1 << (31 - Math.clz32(table[at]!))
+  await writeFile(join(data, name), table)
+  const type = (...words: string[]): ReturnType<typeof countersign> => countersign(words, server.environment)
+  const { stderr } = await type('check')
+  assert.match(
+    stderr,
+    /^error: \S+ holds no Countersign database\nhint: check the setting dataDirectory; .*"countersign repair /,
+  )
+  const { code, stdout } = await type('repair', join(directory, 'repaired'), '--dry-run')
+  assert.equal(code, 0)
+  assert.match(stdout, /^repaired: \S+\.ldb, 1 bit turned back$/m)
 })
