@@ -128,7 +128,7 @@ async function mustBeUsable({ settings, now, log, made, store, signer }: Opened)
 async function wire(opened: Opened) {
   const { settings, now, log, count, keys, shared, threads, checks, store, token, signer } = opened
   const trust = trustOver(settings, { store, signer, log, now }, count > 1 ? shared.locks : undefined)
-  const metrics = createMetrics(trust)
+  const metrics = createMetrics(trust, settings.dataDirectory)
   /** State that changes. The default realm is our own address, which may be known only after listening. */
   const state = { accepting: true, realm: settings.access.realm }
   const accepting = (): boolean => state.accepting
@@ -150,8 +150,14 @@ async function wire(opened: Opened) {
   })
   const answers = answersToThreads({ store, passwords, overview, token, log })
   const toCheck = { settings, keyring: keys.shared }
+  const over = worldOver(settings, trust, store, signer)
   const world = {
-    ...worldOver(settings, trust, store, signer),
+    ...over,
+    async backUp(directory: string, gone?: AbortSignal) {
+      const copied = await over.backUp(directory, gone)
+      metrics.backup()
+      return copied
+    },
     check: (gone?: () => AbortSignal) => checks.check(toCheck, answers, now, gone?.()),
   }
   const clients = clientAddresses(settings.listen.trustedProxies)

@@ -43,6 +43,13 @@ test('a server renews what is due, stages roots for old keys, warns of what expi
   server.clock.now = NOW + (3 * 365 - 20) * DAY
   await server.restart({ rotation: { keyAgeDays: 1 }, webhook: { url, secretFile } })
   await until('what ends to be counted', () => counts(server, 'countersign_ending_within_60_days{what="targets"} 1'))
+  const left = async (): Promise<string | undefined> =>
+    /^countersign_ending_soonest_seconds\{what="targets"\} (.*)$/m.exec(
+      (await exchange(server, { path: '/metrics' })).body.toString(),
+    )?.[1]
+  assert.equal(await left(), `${20 * 86_400}`)
+  server.clock.now += 21 * DAY
+  assert.equal(await left(), `${-86_400}`, 'the time goes on until the next look')
   await until('the webhook to be told', () => counts(server, 'countersign_webhook_total{result="delivered"} 1'))
   assert.match(told.join(), /"what":"targets"/)
   assert.notEqual(server.running.store.record('staged-root', GUN), undefined)

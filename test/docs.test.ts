@@ -46,7 +46,7 @@ test('docs/OPERATIONS.md has every setting with its default', () => {
 test("docs/OPERATIONS.md has every metric of Countersign's own", async () => {
   const local = await openLocalTrust(Date.now())
   try {
-    const metrics = createMetrics(local.trust).registry.getMetricsAsArray()
+    const metrics = createMetrics(local.trust, local.directory).registry.getMetricsAsArray()
     const ours = metrics.filter(({ name }) => !/^(?:nodejs|process)_/.test(name))
     compare(
       'docs/OPERATIONS.md',

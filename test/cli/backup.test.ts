@@ -63,6 +63,14 @@ describe('countersign backup', () => {
 
   test('of a running server is complete and of one moment, and a server starts from it', async () => {
     const server = await terminal.host()
+    const lastBackup = async (): Promise<number> =>
+      Number(
+        /^countersign_last_backup_timestamp_seconds (.*)$/m.exec(
+          (await exchange(server, { path: '/metrics' })).body.toString(),
+        )?.[1],
+      )
+    const [started, begun] = [await lastBackup(), Date.now() / 1000]
+    assert.ok(started < begun)
     let made = false
     const backup = terminal.run(['backup', 'copy']).finally(() => (made = true))
     while (!made) {
@@ -72,6 +80,7 @@ describe('countersign backup', () => {
     const { code, stdout, stderr } = await backup
     assert.deepEqual([code, stderr], [0, ''])
     const [, commits = '', records = ''] = /^backup in \S+\/copy: (\d+) commits, (\d+) records\n$/.exec(stdout) ?? []
+    assert.ok((await lastBackup()) > begun)
     world.addTarget('later')
     await world.publish(server, 'targets')
 

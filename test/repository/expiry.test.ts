@@ -62,7 +62,7 @@ test('a damaged repository is reported and hides nothing of the others', async (
         ['warn', SOUND, 'must be renewed'],
       ],
     )
-    const metrics = createMetrics(trust)
+    const metrics = createMetrics(trust, import.meta.dirname)
     metrics.endings(told)
     const text = await metrics.registry.metrics()
     assert.match(text, /^countersign_ending_within_60_days\{what="damaged"\} 1$/m)

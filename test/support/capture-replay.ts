@@ -40,7 +40,7 @@ export class CaptureReplay implements Endpoint, Comparison {
     const local = await openLocalTrust(0)
     const trust: Trust = { ...local.trust, signer }
     const settings: HttpSettings = settingsSchema.parse({ listen: { port: 0, plainHttp: PLAIN_HTTP_WORDS } })
-    const metrics = createMetrics(trust)
+    const metrics = createMetrics(trust, local.directory)
     const accepting = (): boolean => true
     const overview = overviewOf(trust, metrics.registry, accepting, async () => [])
     const counts = { parked: newCounts(), publishing: newCount() }

@@ -44,7 +44,7 @@ export async function startLocalApp(options: LocalAppOptions = {}): Promise<Loca
     ...options.settings,
     listen: { port: 0, plainHttp: PLAIN_HTTP_WORDS, ...options.settings?.listen },
   })
-  const metrics = createMetrics(trust)
+  const metrics = createMetrics(trust, local.directory)
   const accepting = (): boolean => running.accepting
   const app = createApp({
     trust,

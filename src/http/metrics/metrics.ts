@@ -14,9 +14,12 @@ export interface Metrics extends RequestMetrics {
   webhook(delivered: boolean): void
   /** Number of damaged tables in the database. */
   damagedTables(count: number): void
+  /** A backup was made. */
+  backup(): void
 }
 
-export function createMetrics(trust: Trust): Metrics {
+/** @param dataDirectory of the database: the room on its disk is reported */
+export function createMetrics(trust: Trust, dataDirectory: string): Metrics {
   const registry = new Registry()
   const registers = [registry]
   const renewals = new Counter({
@@ -36,20 +39,33 @@ export function createMetrics(trust: Trust): Metrics {
     help: 'Seconds until the first of them ends; negative when it has.',
     labelNames: ['what'] as const,
     registers,
+    // Looked for once a day, and told to the second.
+    collect() {
+      for (const [what, expires] of soonestOf) this.set({ what }, (expires - trust.now()) / 1000)
+    },
   })
+  const soonestOf = new Map<string, number>()
   const deliveries = new Counter({
     name: 'countersign_webhook_total',
     help: 'Messages to the webhook.',
     labelNames: ['result'] as const,
     registers,
   })
+  // Without a zero before it, Prometheus would not see the first failure as an increase.
+  for (const result of ['delivered', 'failed']) deliveries.inc({ result }, 0)
   const damaged = new Gauge({
     name: 'countersign_damaged_tables',
     help: 'Tables of the database that are not as they were written, at the last look; there is one a day.',
     registers,
   })
   damaged.set(NaN)
-  registerStoreMetrics(trust, registers)
+  const backup = new Gauge({
+    name: 'countersign_last_backup_timestamp_seconds',
+    help: 'Time of the last backup, in seconds since 1970; until there is one, of the start.',
+    registers,
+  })
+  backup.set(trust.now() / 1000)
+  registerStoreMetrics(trust, dataDirectory, registers)
   return {
     registry,
     ...requestMetrics(registry),
@@ -63,13 +79,17 @@ export function createMetrics(trust: Trust): Metrics {
     damagedTables(count) {
       damaged.set(count)
     },
+    backup() {
+      backup.set(trust.now() / 1000)
+    },
     endings(found) {
       endings.reset()
       soonest.reset()
+      soonestOf.clear()
       for (const { what, expires } of found.toReversed()) {
         const kind = what.startsWith('targets/') ? 'delegation' : what.startsWith('token ') ? 'token' : what
         endings.inc({ what: kind })
-        soonest.set({ what: kind }, (expires - trust.now()) / 1000)
+        soonestOf.set(kind, expires)
       }
     },
   }

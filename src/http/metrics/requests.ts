@@ -7,6 +7,9 @@ export interface RequestMetrics {
   request(operation: string, method: string, status: number, seconds: number): void
 }
 
+/** Codes that are reported before they are first sent. */
+const FAILURES = ['500', '503']
+
 /** The time series of one kind of request. */
 interface Series {
   readonly count: PromClient.Counter.Internal
@@ -30,12 +33,15 @@ export function requestMetrics(registry: Registry): RequestMetrics {
   })
   // Looking a series up by its labels costs as much as everything else here.
   const seriesOf = remembered((operation: string) =>
-    remembered((method: string) =>
-      remembered((status: number): Series => {
-        const labels = { operation, method: method.toLowerCase(), code: String(status) }
+    remembered((given: string) => {
+      const method = given.toLowerCase()
+      // Without a zero before it, Prometheus would not see the first failure as an increase.
+      for (const code of FAILURES) requests.inc({ operation, method, code }, 0)
+      return remembered((status: number): Series => {
+        const labels = { operation, method, code: String(status) }
         return { count: requests.labels(labels), duration: durations.labels({ operation }) }
-      }),
-    ),
+      })
+    }),
   )
   return {
     request(operation, method, status, seconds) {

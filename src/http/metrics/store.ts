@@ -1,6 +1,8 @@
+import { statfs } from 'node:fs/promises'
 import { TrustError } from '../../errors.ts'
 import { stagedRoots } from '../../repository/roots/staged.ts'
 import type { Trust } from '../../repository/trust.ts'
+import { clockFault } from '../../store/journal.ts'
 import { Gauge, type Registry } from './prometheus.ts'
 
 /** Most due renewals to count; more are just "many". */
@@ -10,8 +12,8 @@ const WAITING_MAX = 1_000
 /** Most damaged repositories to skip. */
 const DAMAGED_MAX = 100
 
-/** Registers the state of store and keys: read at each scrape, so never outdated. */
-export function registerStoreMetrics(trust: Trust, registers: Registry[]): void {
+/** Registers the state of store, keys, clock and disk: read at each scrape, so never outdated. */
+export function registerStoreMetrics(trust: Trust, dataDirectory: string, registers: Registry[]): void {
   const { store, signer, now } = trust
   const gauge = (name: string, help: string, look: () => number | Promise<number>): void => {
     void new Gauge({
@@ -28,6 +30,15 @@ export function registerStoreMetrics(trust: Trust, registers: Registry[]): void 
   )
   gauge('countersign_signer_usable', '1, or 0 while the token that holds private keys cannot be reached.', () =>
     Number(signer.readiness().usable),
+  )
+  gauge(
+    'countersign_clock_usable',
+    '1, or 0 while the clock is so far behind the last commit that nothing is signed.',
+    () => Number(clockFault(store.tail(), now()) === undefined),
+  )
+  gauge('countersign_clock_seconds', "The server's clock, in seconds since 1970.", () => now() / 1000)
+  gauge('countersign_disk_available_bytes', 'Room that is left on the disk of the database.', () =>
+    availableOn(dataDirectory),
   )
   gauge('countersign_commits', 'Entries in the journal.', () => store.tail().number)
   gauge(
@@ -51,6 +62,12 @@ async function known(look: () => number | Promise<number>): Promise<number> {
     if (error instanceof TrustError) return NaN
     throw error
   }
+}
+
+/** Returns bytes; NaN if the disk does not answer. */
+async function availableOn(directory: string): Promise<number> {
+  const disk = await statfs(directory).catch(() => undefined)
+  return disk === undefined ? NaN : disk.bavail * disk.bsize
 }
 
 async function rootsWaiting(trust: Trust): Promise<number> {
