@@ -7,6 +7,7 @@ import { describeSettings } from '../src/settings/load.ts'
 import { WIRE_ERRORS } from '../src/http/errors.ts'
 import { createMetrics } from '../src/http/metrics/metrics.ts'
 import { ROUTES } from '../src/http/routes.ts'
+import { headingsOf } from './support/headings.ts'
 import { openLocalTrust } from './support/local-trust.ts'
 import { countersign } from './support/server-process.ts'
 
@@ -102,7 +103,7 @@ test('relative links have existing targets, and lead to existing headings', () =
       const named = target === '' ? file : join(dirname(file), target)
       assert.ok(existsSync(join(ROOT, named)), `${file} links to ${target}, which does not exist`)
       if (heading !== '')
-        assert.ok(headingsOf(named).includes(heading), `${file} links to ${target}#${heading}: no such heading`)
+        assert.ok(headingsOf(textOf(named)).includes(heading), `${file} links to ${target}#${heading}: no such heading`)
     }
   }
 })
@@ -138,14 +139,4 @@ function compare(file: string, heading: string, rows: readonly string[]): void {
   const surplus = lines.filter((line) => line !== '' && !rows.some((each) => line.startsWith(each)))
   const told = [...missing.map((each) => `add     ${each}`), ...surplus.map((each) => `remove  ${each}`)]
   if (told.length > 0) assert.fail(`${file}, "${heading}", does not match the code:\n${told.join('\n')}`)
-}
-
-/** Returns the headings of a document, as links name them. */
-function headingsOf(file: string): string[] {
-  return [...textOf(file).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
-    heading
-      .toLowerCase()
-      .replaceAll(/[^\w -]/g, '')
-      .replaceAll(' ', '-'),
-  )
 }

@@ -45,7 +45,7 @@ interface Line {
 }
 
 /** Parses the part of YAML that the manifests are written in. @throws Error for anything else */
-function parse(yaml: string): Value {
+export function parse(yaml: string): Value {
   const lines = yaml
     .split('\n')
     .filter((line) => !/^\s*(?:#|$)/.test(line))
