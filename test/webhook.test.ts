@@ -54,6 +54,7 @@ async function tell(
   closing = new AbortController().signal,
   trust: Trust = local.trust,
   secretFile = join(directory, 'secret'),
+  ...pause: ((milliseconds: number) => Promise<unknown>)[]
 ): Promise<void> {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`
   const webhook = { url, secretFile }
@@ -61,7 +62,7 @@ async function tell(
     ...settingsSchema.parse({ webhook, listen: { plainHttp: PLAIN_HTTP_WORDS } }),
     anchorFile: '',
   }
-  const told = await webhookOf(settings, trust, { webhook: (delivered) => counted.push(delivered) }, closing)
+  const told = await webhookOf(settings, trust, { webhook: (delivered) => counted.push(delivered) }, closing, ...pause)
   await told?.(found)
 }
 
@@ -128,6 +129,18 @@ test('a redirect is not followed, and the message is sent again', async () => {
     received.map(({ url }) => url),
     ['/hook', '/hook'],
   )
+})
+
+test('a hook that is away for an hour is told when it is back', async () => {
+  received.length = 0
+  status = 503
+  let waited = 0
+  await tell([ending(3, 'targets/away')], undefined, undefined, undefined, async (milliseconds) => {
+    waited += milliseconds
+    if (waited > 3_600_000) status = 200
+  })
+  assert.equal(counted.at(-1), true)
+  assert.equal(received.length, 6)
 })
 
 test('a hook that does not answer is given up', async (t) => {

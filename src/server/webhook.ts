@@ -16,8 +16,13 @@ const DAY = 86_400_000
 const SECRET_MIN_LENGTH = 16
 /** Milliseconds. */
 const TIMEOUT = 10_000
-/** Pauses between tries, milliseconds; after the last one, the next day's round tries again. */
-const PAUSES = [1_000, 10_000]
+/**
+ * Pauses between tries, milliseconds; after the last one, the next day's round tries again. A receiver that is restarted
+ * at the wrong moment must not cost one of few days.
+ */
+const PAUSES = [1_000, 10_000, 60_000, 600_000, 3_600_000]
+
+type Pause = (milliseconds: number) => Promise<unknown>
 
 /** The last notice about one thing, stored so that each threshold is reported once. */
 interface Notice {
@@ -30,6 +35,7 @@ interface Notice {
  * `t=SECONDS,v1=HEX`, the HMAC-SHA256 of `SECONDS.BODY` with the secret.
  *
  * @param closing aborted when the server stops: nothing waits any more
+ * @param pause waits some milliseconds before the next try; replaced in tests
  * @returns undefined if there is no webhook
  * @throws TrustError BAD_KEYS if the secret cannot be read, or others can read it; BAD_SETTINGS if it is too short
  */
@@ -38,6 +44,7 @@ export async function webhookOf(
   trust: Trust,
   metrics: Pick<Metrics, 'webhook'>,
   closing: AbortSignal,
+  pause: Pause = (milliseconds) => setTimeout(milliseconds, undefined, { signal: closing }),
 ): Promise<((found: readonly Ending[]) => Promise<void>) | undefined> {
   if (url === undefined || secretFile === undefined) return undefined
   const content = await readSecretFile(secretFile, 'the setting webhook.secretFile')
@@ -62,7 +69,7 @@ export async function webhookOf(
         return { gun, what, ends: new Date(expires).toISOString(), daysLeft: daysLeft(trust, expires) }
       }),
     })
-    const delivered = await deliver(trust, url, secret, body, closing)
+    const delivered = await deliver(trust, url, secret, body, closing, pause)
     metrics.webhook(delivered)
     if (!delivered) return
     const records = due.map(({ ending, notice }) => ({ kind: 'notice' as const, name: nameOf(ending), value: notice }))
@@ -89,6 +96,7 @@ async function deliver(
   secret: string,
   body: string,
   closing: AbortSignal,
+  pause: Pause,
 ): Promise<boolean> {
   for (let attempt = 0; ; attempt += 1) {
     const seconds = Math.floor(trust.now() / 1000)
@@ -103,9 +111,9 @@ async function deliver(
     } catch (error) {
       trust.log.warn({ reason: reasonOf(error), attempt }, 'the webhook did not answer')
     }
-    const pause = PAUSES[attempt]
-    if (pause === undefined || closing.aborted) return false
-    await setTimeout(pause, undefined, { signal: closing }).catch(() => undefined)
+    const milliseconds = PAUSES[attempt]
+    if (milliseconds === undefined || closing.aborted) return false
+    await pause(milliseconds).catch(() => undefined)
   }
 }
 
