@@ -71,16 +71,22 @@ function toReader(): WriteLines {
 function toFile(): WriteLines {
   let file: ReturnType<typeof pino.destination> | undefined
   let refused = false
+  /** The file may end within a line. */
+  let isCut = false
   const opened = (): NonNullable<typeof file> => {
     const made = pino.destination({ sync: false })
+    let hasWritten = false
     made.on('error', () => {
       refused = true
+      isCut ||= hasWritten
       if (file === made) file = undefined
       made.destroy()
     })
     made.on('write', () => {
       refused = false
+      hasWritten = true
     })
+    if (isCut) made.write('\n')
     return made
   }
   return (text, ending) => {

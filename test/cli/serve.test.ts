@@ -158,6 +158,43 @@ Docker 29 and later need the docker-trust plugin, and no longer verify on pull, 
     })
   }
 
+  test('a full disk that cuts a line of the log costs that line and not the next', async () => {
+    await (await terminal.host()).end()
+    const file = terminal.path('log')
+    await using output = await open(file, 'a')
+    const { directory: cwd, environment: env } = terminal
+    const child = spawn(COMMAND, ['serve'], { cwd, env, stdio: ['ignore', output.fd, 'pipe'] })
+    const limit = (bytes: string): unknown => execFileSync('prlimit', ['--pid', `${child.pid}`, `--fsize=${bytes}:`])
+    const size = async (): Promise<number> => (await stat(file)).size
+    try {
+      const [greeting] = (await once(child.stderr!, 'data')) as [Buffer]
+      const [, url = ''] = /(https:\S+)/.exec(greeting.toString()) ?? []
+      const server = { url, ca: await readFile(terminal.path('keys', 'tls', 'ca.crt'), 'utf8') }
+      const ask = (agent: string): Promise<unknown> =>
+        exchange(server, { path: '/v2/', headers: { 'user-agent': agent } })
+      await until('the first line', async () => (await size()) > 0)
+      const full = (await size()) + 20
+      limit(`${full}`)
+      await ask('lost')
+      await until('a line to be cut', async () => (await size()) === full)
+      await ask('lost')
+      limit('unlimited')
+      await until('there to be room', async () => {
+        await ask('kept')
+        return (await size()) > full
+      })
+    } finally {
+      const exit = once(child, 'exit')
+      child.kill('SIGTERM')
+      await exit
+    }
+    const lines = (await readFile(file, 'utf8')).split('\n')
+    const whole = lines.flatMap((line) => (/^\{.*\}$/.test(line) ? [JSON.parse(line) as Record<string, unknown>] : []))
+    assert.equal(lines.filter((line) => /^\{.*[^}]$/.test(line)).length, 1)
+    assert.deepEqual([whole[0]?.['msg'], whole.at(-1)?.['msg']], ['ready', 'stopped'])
+    assert.ok(whole.some((line) => line['agent'] === 'kept'))
+  })
+
   test('when a thread ends, the server ends', async () => {
     const fatal = `import { existsSync } from 'node:fs'
       import { isMainThread } from 'node:worker_threads'
