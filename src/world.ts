@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { World } from './admin/operation.ts'
-import { CLIENT_CA, SERVER_CA, SERVER_CERTIFICATE, UNREADABLE } from './admin/server-advice.ts'
+import { CLIENT_CA, SERVER_CA, SERVER_CERTIFICATE, UNREADABLE, UNUSABLE } from './admin/server-advice.ts'
 import { backupsOf } from './backup.ts'
 import { damageIn } from './errors.ts'
 import { pemCertificates } from './pem-certificates.ts'
@@ -13,6 +13,7 @@ import { usesTls } from './settings/uses-tls.ts'
 import { mustBeWhole } from './signing/keys-directory.ts'
 import type { RoutedSigner } from './signing/routed-signer.ts'
 import { tlsFiles } from './signing/tls/identity.ts'
+import { loadTls } from './signing/tls/load.ts'
 import type { LevelStore } from './store/level-store.ts'
 
 const DAY = 86_400_000
@@ -59,10 +60,26 @@ async function serverCertificates(settings: Settings, now: number): Promise<Endi
   if (!usesTls(settings)) return []
   const { tls, keysDirectory, access } = settings
   const made = tlsFiles(keysDirectory)
-  const files = tls.certificateFile === undefined ? [made.certificate, made.ca] : [tls.certificateFile]
-  const found = files.map((file, index) => ending(index === 0 ? SERVER_CERTIFICATE : SERVER_CA, file, now))
+  const { certificateFile = made.certificate, keyFile = made.key } = tls
+  const found = [servedEnding(certificateFile, keyFile, now)]
+  if (tls.certificateFile === undefined) found.push(ending(SERVER_CA, made.ca, now))
   const { caFile } = access.clientCertificates ?? {}
   return Promise.all(caFile === undefined ? found : [...found, ending(CLIENT_CA, caFile, now)])
+}
+
+/**
+ * Files that a running server refuses to serve count as ending now, however long they are valid: what it serves instead is
+ * older, and its next start would be refused.
+ */
+async function servedEnding(certificateFile: string, keyFile: string, now: number): Promise<Ending> {
+  const found = await ending(SERVER_CERTIFICATE, certificateFile, now)
+  if (found.expires <= now) return found
+  try {
+    await loadTls(certificateFile, keyFile, now)
+    return found
+  } catch {
+    return { what: `${SERVER_CERTIFICATE}${UNUSABLE}`, expires: now }
+  }
 }
 
 async function ending(what: string, file: string, now: number): Promise<Ending> {

@@ -9,10 +9,14 @@ export const SERVER_CA = 'server CA'
 export const CLIENT_CA = 'client CA'
 /** Appended to one of them if its file is missing, or no certificate. */
 export const UNREADABLE = ', which cannot be read'
+/** Appended to the server's certificate if it is not expired, and yet no start would accept it with its key. */
+export const UNUSABLE = ', which cannot be served'
 
 const DAY = 86_400_000
 /** Begins the `what` of a token that ends. */
 const TOKEN = 'token '
+const PUT_RIGHT =
+  'put right the files that tls.certificateFile and tls.keyFile name: the log says what is wrong ("new TLS certificates"); no server starts with them, and a running one still serves those before'
 const NEW_CA = 'stop the server, remove tls/ in its keys directory, start it, give clients the new tls/ca.crt'
 /** The server was off, cannot issue one, or was given one of another CA. */
 const NOT_RENEWED =
@@ -32,8 +36,9 @@ export function adviceForServer({ what, expires }: Ending, own: readonly Ending[
     return `copy tls/ca.crt back into its keys directory from a client; or ${NEW_CA}`
   const ca = own.find((each) => each.what.startsWith(SERVER_CA))
   // For certificates that were made elsewhere, there is no CA here.
+  if (ca === undefined && what.endsWith(UNUSABLE)) return PUT_RIGHT
   if (ca === undefined) return 'put a new one into the file that tls.certificateFile names'
-  if (what.endsWith(UNREADABLE)) return 'restart the server: it makes a new one'
+  if (what.endsWith(UNREADABLE) || what.endsWith(UNUSABLE)) return 'restart the server: it makes a new one'
   // No certificate lives longer than its CA.
   if (ca.what === SERVER_CA && expires >= ca.expires) return NEW_CA
   // The server has had a day for it.

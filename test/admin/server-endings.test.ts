@@ -30,6 +30,21 @@ test('a server certificate that ends with its CA, or should have been renewed, i
     assert.match((await said(days, 800)) ?? '', /: restart the server: it makes a new one, or its log says why not /)
 })
 
+test('a certificate that cannot be served is put right where it was made', async (t) => {
+  const here = await localTrustFor(t, NOW)
+  const what = 'server certificate, which cannot be served'
+  const elsewhere: World['certificates'] = async () => [{ what, expires: NOW }]
+  const own: World['certificates'] = async () => [...(await elsewhere()), { what: 'server CA', expires: NOW + DAY }]
+  assert.match(
+    (await told({ ...worldOf(here), certificates: elsewhere }))[0] ?? '',
+    /served: put right the files that tls\./,
+  )
+  assert.equal(
+    (await told({ ...worldOf(here), certificates: own }))[0],
+    `${what}: restart the server: it makes a new one`,
+  )
+})
+
 test('a CA of client certificates is replaced where the settings name it', async (t) => {
   const here = await localTrustFor(t, NOW)
   for (const what of ['client CA', 'client CA, which cannot be read']) {

@@ -9,6 +9,7 @@ import { connect, type TLSSocket } from 'node:tls'
 import { issueCertificate } from '../support/certificate.ts'
 import { exchange } from '../support/exchange.ts'
 import type { Log } from '../../src/log/log.ts'
+import { makeToken } from '../support/people.ts'
 import { startTestServer, type TestServer, type TestServerOptions } from '../support/server.ts'
 import { until } from '../support/until.ts'
 
@@ -111,7 +112,16 @@ describe('certificates that are renewed', { concurrency: true }, () => {
   test('an unusable certificate is logged once, and the old one is still served', async (t) => {
     const { settings, replace } = await ownFiles(t)
     const { lines, log } = recordedLog()
-    const server = await started(t, { settings: { ...OFTEN, ...settings }, log })
+    const open = { admin: { listen: { port: 0 } }, access: { mode: 'built-in' as const } }
+    const server = await started(t, { settings: { ...OFTEN, ...settings, ...open }, log })
+    const authorization = `Bearer ${await makeToken(server.running, 'root', ['admin:*'])}`
+    const admin = { url: `https://localhost:${server.running.adminPort}`, ca: server.ca, authorization }
+    const ends = async (): Promise<unknown> => {
+      const { body } = await exchange(admin, { path: '/api/v1/expiry' })
+      return (JSON.parse(body.toString()) as { what: string }[])
+        .map(({ what }) => what)
+        .filter((what) => /^server/.test(what))
+    }
     const first = (await served(server)).fingerprint256
     await replace('certificate')
     const warnings = (): string[] => lines.filter((line) => line.startsWith('new TLS certificates cannot be served '))
@@ -120,9 +130,11 @@ describe('certificates that are renewed', { concurrency: true }, () => {
     assert.equal(warnings().length, 1)
     assert.match(warnings()[0] ?? '', /the key in .*tls\.key does not belong to the certificate in /)
     assert.equal((await served(server)).fingerprint256, first)
+    assert.deepEqual(await ends(), ['server certificate, which cannot be served'])
     await replace()
     await until('the new one', async () => (await served(server)).fingerprint256 !== first)
     assert.equal(lines.filter((line) => line.startsWith('new TLS certificates are served ')).length, 1)
+    assert.deepEqual(await ends(), ['server certificate'])
   })
 
   test('without TLS the server neither renews nor logs a certificate', async (t) => {
