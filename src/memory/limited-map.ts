@@ -17,6 +17,11 @@ export class LimitedMap<Key, Value> {
     this.#weigh = weigh
   }
 
+  /** True if such a value can be set without evicting another. */
+  hasRoomFor(weight: number): boolean {
+    return this.#weight + weight <= this.#limit
+  }
+
   get(key: Key): Value | undefined {
     return this.#entries.get(key)
   }

@@ -6,6 +6,7 @@ import { alteredSigner } from '../support/altered-signer.ts'
 import { exchange, type Answer } from '../support/exchange.ts'
 import { startLocalApp, type LocalApp } from '../support/local-app.ts'
 import { RawConnection } from '../support/raw-connection.ts'
+import { fileMeta } from '../support/metadata-file.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { until } from '../support/until.ts'
 import { tufPath } from '../support/upload.ts'
@@ -131,4 +132,38 @@ test('a kept answer is not sent once the snapshot has expired, even under a vali
   assert.deepEqual(await read(), before)
   app.clock.now += 2 * DAY
   for (const [index, body] of (await read()).entries()) assert.notDeepEqual(body, before[index], files[index])
+})
+
+test('of more documents than there is room for, some stay kept; one asked for again soon is kept', async (t) => {
+  let reads = 0
+  const app = await startLocalApp({
+    now: NOW,
+    alter: ({ store }) => ({
+      store: {
+        ...store,
+        document(...asked) {
+          reads += 1
+          return store.document(...asked)
+        },
+      },
+    }),
+  })
+  t.after(() => app.close())
+  const world = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: keysFrom(app, GUN), snapshot: 'server' })
+  world.addTarget('large', 'targets', { ...fileMeta(Buffer.of()), custom: { text: 'x'.repeat(1_000_000) } })
+  await world.publishFirst(app)
+  // Kept by URL as sent, in which slashes may be doubled: many documents without many repositories.
+  const readsOf = async (from: number, to: number): Promise<number> => {
+    const before = reads
+    for (let slashes = from; slashes <= to; slashes += 1) {
+      const { status } = await exchange(app, { path: tufPath(GUN, 'targets.json').replace('/', '/'.repeat(slashes)) })
+      assert.equal(status, 200)
+    }
+    return reads - before
+  }
+  const [first, second] = [await readsOf(1, 30), await readsOf(1, 30)]
+  assert.ok(second < 0.7 * first, `${second} reads instead of ${first}`)
+  await readsOf(31, 31)
+  await readsOf(31, 31)
+  assert.equal(await readsOf(31, 31), 0)
 })

@@ -16,6 +16,7 @@ const URL_MAX_LENGTH = 600
  */
 export function keepDocument(wiring: Wiring, ctx: Context, gun: Gun, stamp: Uint8Array): void {
   if (ctx.status !== 200) return
+  if (!wiring.kept.wants(ctx.originalUrl, (ctx.body as Buffer).length)) return
   const { store } = wiring.trust
   const repository = store.head(gun)
   if (store.stamp(gun)?.equals(stamp) !== true) return
