@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { matches } from '../access/permission.ts'
 import { damageIn, noSuchRepository } from '../errors.ts'
 import { allGuns } from '../repository/all-guns.ts'
 import { remove } from '../repository/remove.ts'
@@ -10,7 +11,7 @@ import { THE_REST } from '../store/found-records.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { BASE_ROLES } from '../tuf/role.ts'
 import { done, list } from './answers.ts'
-import { gunInput } from './inputs.ts'
+import { gunInput, patternInput } from './inputs.ts'
 import { operation } from './operation.ts'
 import { damagedRepository, description, pin, repositoryRow } from './repository-answers.ts'
 import { rootKeyPlaces } from './root-keys.ts'
@@ -19,14 +20,14 @@ export const listRepositories = operation({
   name: 'repo.list',
   method: 'GET',
   path: '/repositories',
-  summary: 'All repositories; `damaged` says why one cannot be read.',
+  summary: 'All repositories, or those that a pattern names; `damaged` says why one cannot be read.',
   action: 'admin',
-  input: z.strictObject({}),
+  input: z.strictObject({ pattern: patternInput.prefault('*') }),
   answer: () => list(z.union([repositoryRow, damagedRepository])),
-  async run({ trust }) {
+  async run({ trust }, { pattern }) {
     const rows: RepositoryRow[] = []
     try {
-      for await (const gun of allGuns(trust.store)) rows.push(...rowOf(trust, gun))
+      for await (const gun of allGuns(trust.store)) if (matches(pattern, gun)) rows.push(...rowOf(trust, gun))
     } catch (error) {
       rows.push({ gun: THE_REST, damaged: damageIn(error).message })
     }

@@ -1,9 +1,6 @@
 import { parsePattern } from '../access/grant.ts'
-import { matches } from '../access/permission.ts'
 import { listRepositories } from '../admin/repositories.ts'
 import { TrustError } from '../errors.ts'
-import { THE_REST } from '../store/found-records.ts'
-import type { Gun } from '../tuf/gun.ts'
 import type { Connection } from './connection/connection.ts'
 import { parseSingleGun } from './fleet.ts'
 
@@ -25,12 +22,10 @@ export async function namedRepositories(
   { all, adopted }: Options,
 ): Promise<string[]> {
   if (all !== true && adopted !== true) return [parseSingleGun(target)]
-  const wanted = parsePattern(target)
-  const rows = await connection.call(listRepositories, {})
+  const rows = await connection.call(listRepositories, { pattern: parsePattern(target) })
   const asked = adopted === true ? rows.filter((row) => !('damaged' in row) && !row.signedHere) : rows
   // Do not parse names: a damaged one must not stop the others. Damaged records without a name may be among those meant.
-  const named = asked.map(({ gun }) => gun as Gun).filter((gun) => gun === THE_REST || matches(wanted, gun))
-  if (named.length > 0) return named
+  if (asked.length > 0) return asked.map(({ gun }) => gun)
   const text = adopted === true ? 'names no repository that waits to be signed here' : 'names no repository'
   throw new TrustError('NOT_FOUND', `${target} ${text}`, {
     hint: '"countersign repo list" prints all names',

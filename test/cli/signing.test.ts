@@ -293,6 +293,8 @@ hint: "countersign root waiting" lists the roots that wait, and who has to sign 
 `,
     )
     await prints(all, /second {2}published/)
+    await prints('repo list docker.io/acme/second', /^REPOSITORY .+\ndocker\.io\/acme\/second .+\n$/)
+    await prints('repo list docker.io/none/*', 'docker.io/none/* names no repository\n')
   })
 
   test('a pattern that matches no repository is reported by every command', async () => {

@@ -27,6 +27,7 @@ export function repoCommand(): Command {
     .description(
       'all repositories: version of targets, first end of root, targets, snapshot (adopted: timestamp); exit code 1: one is damaged',
     )
+    .argument('[pattern]', 'only those: docker.io/acme/*', '*')
     .option(...JSON_OPTION)
     .action(list)
   repo
@@ -49,9 +50,9 @@ export function repoCommand(): Command {
   return repo
 }
 
-function list(_: Options, command: Command): Promise<void> {
+function list(pattern: string, _: Options, command: Command): Promise<void> {
   const show = (rows: readonly Row[]): string => {
-    if (rows.length === 0) return 'no repositories'
+    if (rows.length === 0) return pattern === '*' ? 'no repositories' : `${pattern} names no repository`
     const now = Date.now()
     const cells = rows.map((row) =>
       'damaged' in row
@@ -60,7 +61,7 @@ function list(_: Options, command: Command): Promise<void> {
     )
     return table([['REPOSITORY', 'VERSION', 'DELEGATIONS', 'EXPIRES'], ...cells])
   }
-  return ask(command, listRepositories, {}, show, exitCodeOfList)
+  return ask(command, listRepositories, { pattern }, show, exitCodeOfList)
 }
 
 function show(gun: string, _: Options, command: Command): Promise<void> {
