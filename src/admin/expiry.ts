@@ -42,10 +42,12 @@ export const showExpiry = operation({
   answer: () => list(expiryRow),
   async run(world, { days }) {
     const now = world.trust.now()
-    const found = await collectEndings(world, now + days * DAY)
+    const gone = world.gone?.()
+    const found = await collectEndings(world, now + days * DAY, gone)
     const advice = await adviceFor(world, await world.certificates())
     const rows: ExpiryRow[] = []
     for (const ending of found) {
+      gone?.throwIfAborted()
       const { gun = null, what, expires } = ending
       const ends = new Date(expires).toISOString()
       rows.push({ gun, what, ends, daysLeft: Math.floor((expires - now) / DAY), todo: await advice(ending) })
@@ -55,16 +57,22 @@ export const showExpiry = operation({
 })
 
 /**
- * Returns what ends of all repositories, tokens, and the server's certificates, soonest first. @param until
- * milliseconds since 1970
+ * Returns what ends of all repositories, tokens, and the server's certificates, soonest first.
+ *
+ * @param until milliseconds since 1970
+ * @param gone aborted to stop, with its reason
  */
 export async function collectEndings(
   { trust, certificates, keyAge }: Pick<World, 'trust' | 'certificates' | 'keyAge'>,
   until: number,
+  gone?: AbortSignal,
 ): Promise<Ending[]> {
   const found = [
-    ...(await allEndings(trust, until, (gun, roles) =>
-      keyAge === undefined ? [] : agedKeys(trust, gun, roles, keyAge),
+    ...(await allEndings(
+      trust,
+      until,
+      (gun, roles) => (keyAge === undefined ? [] : agedKeys(trust, gun, roles, keyAge)),
+      gone,
     )),
     ...(await tokenEndings(trust)),
     ...(await certificates()),

@@ -29,11 +29,13 @@ export const findDigest = operation({
         description: 'journal entries that cannot be read: what they record is missing from the answer',
       }),
     }),
-  async run({ trust }, { digest }) {
+  async run({ trust, gone: waiting }, { digest }) {
+    const gone = waiting?.()
     const hex = hexOf(digest)
     const journal = new Sightings(hex)
     const warnings: string[] = []
     for await (const entry of inTurns(entriesFrom(trust.store, 1, 1))) {
+      gone?.throwIfAborted()
       if ('damaged' in entry) warnings.push(`journal entry ${entry.number} is damaged: what it records is missing here`)
       else journal.add(entry)
     }
@@ -41,6 +43,7 @@ export const findDigest = operation({
     const now: Sighting[] = []
     for (const [gun, open] of journal.open()) {
       await setImmediate()
+      gone?.throwIfAborted()
       const found = await signedNow(trust, gun as Gun, hex, open)
       // One by one: a repository may have more tags than a call may have arguments.
       for (const each of found.now) now.push(each)

@@ -24,11 +24,15 @@ export const listRepositories = operation({
   action: 'admin',
   input: z.strictObject({ pattern: patternInput.prefault('*') }),
   answer: () => list(z.union([repositoryRow, damagedRepository])),
-  async run({ trust }, { pattern }) {
+  async run({ trust, gone: waiting }, { pattern }) {
+    const gone = waiting?.()
     const rows: RepositoryRow[] = []
     try {
-      for await (const gun of allGuns(trust.store)) if (matches(pattern, gun)) rows.push(...rowOf(trust, gun))
+      for await (const gun of allGuns(trust.store, gone)) {
+        if (matches(pattern, gun)) rows.push(...rowOf(trust, gun))
+      }
     } catch (error) {
+      gone?.throwIfAborted()
       rows.push({ gun: THE_REST, damaged: damageIn(error).message })
     }
     return rows

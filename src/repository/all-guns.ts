@@ -13,9 +13,10 @@ const AT_ONCE_FOR = 1
 /**
  * Yields all repositories, in byte order of their names; other waiting work runs in between.
  *
+ * @param gone aborted to stop there, with its reason
  * @throws TrustError CORRUPT, STORE_UNAVAILABLE if some names cannot be read, after yielding all others
  */
-export async function* allGuns(store: Pick<Readable['store'], 'guns'>): AsyncGenerator<Gun> {
+export async function* allGuns(store: Pick<Readable['store'], 'guns'>, gone?: AbortSignal): AsyncGenerator<Gun> {
   let size = PAGE
   let after: Gun | undefined
   let failure: { readonly error: unknown } | undefined
@@ -32,6 +33,7 @@ export async function* allGuns(store: Pick<Readable['store'], 'guns'>): AsyncGen
       size = 1
     }
     for (const gun of page) {
+      gone?.throwIfAborted()
       yield gun
       if (performance.now() - began < AT_ONCE_FOR) continue
       await setImmediate()

@@ -76,17 +76,20 @@ export function rootCertificatesEnd({ keys, threshold }: RoleKeys): number | und
  * repositories, and a damaged list of their names, instead of stopping there.
  *
  * @param more finds what else expires in a repository, given the roles in its root
+ * @param gone aborted to stop there, with its reason
  * @throws TrustError STORE_UNAVAILABLE
  */
 export async function allEndings(
   trust: Pick<Trust, 'store' | 'now'>,
   until: number,
   more: (gun: Gun, roles: Root['roles']) => readonly Ending[] = () => [],
+  gone?: AbortSignal,
 ): Promise<Ending[]> {
   const found: Ending[] = []
   try {
-    for await (const gun of allGuns(trust.store)) found.push(...endingsIn(trust, gun, until, more))
+    for await (const gun of allGuns(trust.store, gone)) found.push(...endingsIn(trust, gun, until, more))
   } catch (error) {
+    gone?.throwIfAborted()
     // The list of names is damaged; the server's tokens and certificates, which callers add, expire all the same.
     damageIn(error)
     found.push({ what: DAMAGED, expires: trust.now() })
