@@ -100,6 +100,18 @@ test('one message has all expiries within 60 days, and a renewed one is sent aga
   assert.equal(received.length, 2)
 })
 
+test('thousands of expiries on one day are several messages, and each is recorded once it was delivered', async () => {
+  received.length = 0
+  const found = Array.from({ length: 2_500 }, (_, index) => ending(50, `targets/signer${index}`))
+  const first = local.trust.store.tail().number
+  await tell(found)
+  const sizes = received.map(({ body }) => (JSON.parse(body) as { endings: object[] }).endings.length)
+  assert.deepEqual(sizes, [1_000, 1_000, 500])
+  assert.equal(local.trust.store.tail().number, first + 3)
+  await tell(found)
+  assert.equal(received.length, 3)
+})
+
 test('an undelivered message is sent in the next round and does not delay shutdown', async () => {
   received.length = 0
   status = 500

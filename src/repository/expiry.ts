@@ -1,4 +1,5 @@
 import { damageIn } from '../errors.ts'
+import { inTurns } from '../store/in-turns.ts'
 import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { certificateEnds } from '../tuf/keys/certificate.ts'
@@ -129,7 +130,7 @@ export function startWatchingExpiry(
 ): Repeating {
   return repeat('the check for what expires', interval, trust.log, async () => {
     const found = await look(trust.now() + EXPIRY_HORIZON)
-    for (const { gun, what, expires } of found) {
+    for await (const { gun, what, expires } of inTurns(found)) {
       if (what === DAMAGED) trust.log.error({ gun, what }, 'what ends cannot be read')
       else trust.log.warn({ gun, what, expires: new Date(expires).toISOString() }, 'must be renewed')
     }

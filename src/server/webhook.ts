@@ -7,6 +7,7 @@ import type { Ending } from '../repository/expiry.ts'
 import type { Trust } from '../repository/trust.ts'
 import type { Settings } from '../settings/schema.ts'
 import { isTypable, readSecretFile } from '../signing/secret-file.ts'
+import { inTurns } from '../store/in-turns.ts'
 import { SERVER } from '../tuf/gun.ts'
 
 /** Days before an expiry at which the webhook is notified. */
@@ -21,6 +22,8 @@ const TIMEOUT = 10_000
  * at the wrong moment must not cost one of few days.
  */
 const PAUSES = [1_000, 10_000, 60_000, 600_000, 3_600_000]
+/** Most endings of one message, and notices of one commit: on one day those of a whole migration may come due. */
+const ENDINGS_MAX = 1_000
 
 type Pause = (milliseconds: number) => Promise<unknown>
 
@@ -28,6 +31,12 @@ type Pause = (milliseconds: number) => Promise<unknown>
 interface Notice {
   readonly expires: number
   readonly threshold: number
+}
+
+/** What is to be reported. */
+interface Due {
+  readonly ending: Ending
+  readonly notice: Notice
 }
 
 /**
@@ -57,12 +66,7 @@ export async function webhookOf(
       hint: '"openssl rand -hex 32" prints one; whoever receives the messages needs it too',
     })
   }
-  return async (found) => {
-    const due = found.flatMap((ending) => {
-      const notice = noticeOf(trust, ending)
-      return notice === undefined ? [] : [{ ending, notice }]
-    })
-    if (due.length === 0) return
+  const send = async (due: readonly Due[]): Promise<boolean> => {
     const body = JSON.stringify({
       event: 'expiry',
       endings: due.map(({ ending: { gun = null, what, expires } }) => {
@@ -71,9 +75,20 @@ export async function webhookOf(
     })
     const delivered = await deliver(trust, url, secret, body, closing, pause)
     metrics.webhook(delivered)
-    if (!delivered) return
+    if (!delivered) return false
     const records = due.map(({ ending, notice }) => ({ kind: 'notice' as const, name: nameOf(ending), value: notice }))
     await changeRecords(trust, SERVER_ACTOR, async () => records)
+    return true
+  }
+  return async (found) => {
+    const due: Due[] = []
+    for await (const ending of inTurns(found)) {
+      const notice = noticeOf(trust, ending)
+      if (notice !== undefined) due.push({ ending, notice })
+    }
+    for (let at = 0; at < due.length; at += ENDINGS_MAX) {
+      if (!(await send(due.slice(at, at + ENDINGS_MAX)))) return
+    }
   }
 }
 

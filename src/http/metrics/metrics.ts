@@ -86,10 +86,12 @@ export function createMetrics(trust: Trust, dataDirectory: string): Metrics {
       endings.reset()
       soonest.reset()
       soonestOf.clear()
-      for (const { what, expires } of found.toReversed()) {
-        const kind = what.startsWith('targets/') ? 'delegation' : what.startsWith('token ') ? 'token' : what
-        endings.inc({ what: kind })
-        soonestOf.set(kind, expires)
+      const kindOf = ({ what }: Ending): string =>
+        what.startsWith('targets/') ? 'delegation' : what.startsWith('token ') ? 'token' : what
+      for (const [what, group] of Map.groupBy(found, kindOf)) {
+        endings.set({ what }, group.length)
+        // The soonest comes first.
+        soonestOf.set(what, group[0]?.expires ?? Infinity)
       }
     },
   }
