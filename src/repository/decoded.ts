@@ -4,9 +4,9 @@ import type { Metadata } from '../tuf/metadata.ts'
 import type { Role } from '../tuf/role.ts'
 
 /** Bytes of the documents kept; decoded, they take about five times as much memory. */
-const KEPT_MAX_BYTES = 4 * 1024 * 1024
+const KEPT_MAX_BYTES = 8 * 1024 * 1024
 /** Bytes added for each document, so that there are not many more small ones than there are cached keys. */
-const AROUND_DOCUMENT_BYTES = 2_000
+const AROUND_DOCUMENT_BYTES = 5_300
 
 /**
  * A cache of the last decoded document of each role, so that root and targets of a busy repository are not parsed again
