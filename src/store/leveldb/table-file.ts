@@ -1,4 +1,5 @@
 import { isWhole } from './crc32c.ts'
+import { ifInRange } from './if-in-range.ts'
 import { lengthOf, UNPACKED_MAX_BYTES, unsnap } from './snappy.ts'
 import { varint } from './varint.ts'
 
@@ -102,7 +103,7 @@ function* entriesRead(block: Buffer): Generator<{ keyBytes: number; value: Place
         yield { keyBytes, value }
       }
     } catch (error) {
-      mustBeOutOfRange(error)
+      if (!(error instanceof RangeError)) throw error
     }
   }
 }
@@ -152,18 +153,4 @@ function placeIn(bytes: Buffer, from: number): [Place, number] {
   const [at, afterAt] = varint(bytes, from)
   const [size, end] = varint(bytes, afterAt)
   return [{ at, bytes: size }, end]
-}
-
-/** @returns undefined if `read` throws a RangeError */
-function ifInRange<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    mustBeOutOfRange(error)
-    return undefined
-  }
-}
-
-function mustBeOutOfRange(error: unknown): void {
-  if (!(error instanceof RangeError)) throw error
 }

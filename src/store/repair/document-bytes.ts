@@ -5,6 +5,7 @@ import type { NamedDocument } from '../audit/account.ts'
 import { decodeDocument, encodeDocument, type PackedDocument } from '../encoding.ts'
 import { hexSha256 } from '../journal.ts'
 import { documentKey } from '../keyspace.ts'
+import { ifInRange } from '../leveldb/if-in-range.ts'
 import { unpack } from '../packing.ts'
 import type { Found, Sources } from './sources.ts'
 
@@ -74,7 +75,8 @@ export class DocumentBytes {
     if (kept !== undefined) return kept
     const circles = this.#circles
     for (const { payload, origin } of this.#sources.candidates(documentKey(gun, role, sha256), 'hash')) {
-      const document = decoded(payload)
+      // It may be shorter than the header of every document.
+      const document = ifInRange(() => decodeDocument(payload))
       const bytes = document && this.#unpacked(gun, role, sha256, document, new Set([...above, sha256]))
       if (bytes === undefined) continue
       const found = { bytes, payload, origin }
@@ -95,15 +97,5 @@ export class DocumentBytes {
   ): Uint8Array | undefined {
     const bytes = unlessDamaged(() => unpack(packed, sha256, (base) => this.#find(gun, role, base, above)?.bytes))
     return bytes !== undefined && hexSha256(bytes) === sha256 ? bytes : undefined
-  }
-}
-
-function decoded(payload: Buffer): PackedDocument | undefined {
-  try {
-    return decodeDocument(payload)
-  } catch (error) {
-    // It is shorter than the header of every document.
-    if (error instanceof RangeError) return undefined
-    throw error
   }
 }

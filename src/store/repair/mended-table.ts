@@ -1,3 +1,4 @@
+import { ifInRange } from '../leveldb/if-in-range.ts'
 import {
   FOOTER_BYTES,
   isBlockWhole,
@@ -55,13 +56,11 @@ function mendFooter(table: Buffer): boolean {
 }
 
 function isFooterRight(table: Buffer): boolean {
-  try {
+  const isRight = ifInRange(() => {
     const { meta, index } = namedIn(table)
     return isBlockWhole(table, meta) && isBlockWhole(table, index)
-  } catch (error) {
-    if (error instanceof RangeError) return false
-    throw error
-  }
+  })
+  return isRight === true
 }
 
 /** Mends or marks a block. @throws RangeError for a place outside the table */
