@@ -26,14 +26,9 @@ export async function acceptClock(trust: Trust, actor: Actor): Promise<RenewalCo
   const guns = await Array.fromAsync(allGuns(store))
   if (accepted) await change(trust, SERVER, async () => ({ kind: 'clock', actor }))
   const counts: RenewalCounts = { renewed: 0, failed: 0 }
-  let batch: Promise<void>[] = []
-  for (const gun of guns) {
-    batch.push(renewAhead(trust, gun, counts))
-    if (batch.length < RENEWALS_AT_ONCE) continue
-    await Promise.all(batch)
-    batch = []
+  for (let at = 0; at < guns.length; at += RENEWALS_AT_ONCE) {
+    await Promise.all(guns.slice(at, at + RENEWALS_AT_ONCE).map((gun) => renewAhead(trust, gun, counts)))
   }
-  await Promise.all(batch)
   return { accepted, ...counts }
 }
 
