@@ -74,11 +74,13 @@ export async function prepareRotation(
   return { payload: rootPayload(root.metadata.version + 1, now + ROOT_LIFE, next), keys }
 }
 
+/** Why nothing helps: no client accepts a root that was signed after its certificates expired. */
+export const DEAD = 'the root certificates have expired: no client accepts this repository any more'
+
 /** Called before keys are made, since a token keeps them. @throws TrustError WRONG_STATE */
 function mustNotBeDead(root: Root, gun: Gun, now: number): void {
   if (isAlive(root, gun, now) || aliveFrom(root, gun, now) !== undefined) return
-  const text = 'the root certificates have expired: no client accepts this repository any more'
-  throw new TrustError('WRONG_STATE', `no new root can be made for ${gun}: ${text}`, {
+  throw new TrustError('WRONG_STATE', `no new root can be made for ${gun}: ${DEAD}`, {
     hint: `"countersign repo delete ${shellQuoted(gun)}", then a new repository; every client must forget this one`,
   })
 }

@@ -1,4 +1,5 @@
 import { clockFault } from '../../store/journal.ts'
+import type { Head } from '../../store/store.ts'
 import { certificatesOf } from '../../tuf/asn1/x509.ts'
 import { shellQuoted, type Gun } from '../../tuf/gun.ts'
 import { matchesGun } from '../../tuf/keys/certificate.ts'
@@ -10,8 +11,9 @@ import { holdsRole } from '../sign-role.ts'
 import { signedHere, takeOverCommand } from '../signed-here.ts'
 import type { Readable } from '../trust.ts'
 import { cachedRoots, storedRoots, type CachedRoot } from './cached.ts'
+import { DEAD } from './prepare.ts'
 import { inOrder } from './rotated-roles.ts'
-import { stagedRoot } from './staged.ts'
+import { settleFirst, stagedRoot } from './staged.ts'
 
 /** What a rotation would do. */
 export interface RotationPlan {
@@ -51,33 +53,7 @@ export async function planRotation(
   const roots = await storedRoots(trust, gun, version)
   const current = roots.get(version)
   if (current === undefined) return undefined
-  const held = (each: 'targets' | 'snapshot'): boolean => holdsRole(trust, gun, each, current.roles[each])
-  const obstacles: string[] = []
-  const clock = clockFault(trust.store.tail(), now)
-  if (clock !== undefined)
-    obstacles.push(`${clock}: set the clock, or, if it was ahead before, "countersign clock --accept" first`)
-  const begins = aliveFrom(current, gun, now)
-  if (begins !== undefined && !roles.includes('root')) {
-    const renew = `countersign key rotate ${shellQuoted(gun)} ${inOrder(['root', ...roles]).join(' ')} --renew`
-    obstacles.push(
-      `the root certificates are not valid before ${formatTime(begins)}, no client accepts them until then: ${renew}`,
-    )
-  } else if (begins === undefined && !isAlive(current, gun, now))
-    obstacles.push('the root certificates have expired: no client accepts this repository any more')
-  const waiting = stagedRoot(trust, gun)
-  if (waiting !== undefined) {
-    const first = `"countersign root sign ${shellQuoted(gun)}" or "countersign root discard ${shellQuoted(gun)}" first`
-    obstacles.push(`a root is already waiting for signatures, ${waiting.reason}: ${first}`)
-  }
-  if (!roles.includes('snapshot') && !held('snapshot')) {
-    obstacles.push(
-      signedHere(head)
-        ? `the snapshot key is with the publisher, who can hand it over: notary key rotate ${shellQuoted(gun)} snapshot -r`
-        : `snapshot and timestamp are signed elsewhere: ${takeOverCommand(gun)} comes first`,
-    )
-  }
-  if (roles.includes('targets') && !held('targets'))
-    obstacles.push('the targets key is with the publisher, who has to rotate it')
+  const held: Held = (role) => holdsRole(trust, gun, role, current.roles[role])
   return {
     gun,
     roles,
@@ -88,8 +64,54 @@ export async function planRotation(
     serverSigns: roles.includes('targets') ? HELD_ROLES : ['snapshot', 'timestamp'],
     cachedRoots: await cachedRoots(roots, version, gun, now),
     breaks: breaksOf(roles, signedHere(head) ? held : undefined),
-    obstacles,
+    obstacles: [
+      ...clockObstacle(trust, now),
+      ...certificateObstacle(current, gun, roles, now),
+      ...stagedObstacle(trust, gun),
+      ...keyObstacles(gun, head, roles, held),
+    ],
   }
+}
+
+/** True if the server holds the keys of a role. */
+type Held = (role: 'targets' | 'snapshot') => boolean
+
+function clockObstacle({ store }: Readable, now: number): string[] {
+  const fault = clockFault(store.tail(), now)
+  if (fault === undefined) return []
+  return [`${fault}: set the clock, or, if it was ahead before, "countersign clock --accept" first`]
+}
+
+function certificateObstacle(root: Root, gun: Gun, roles: readonly BaseRole[], now: number): string[] {
+  if (isAlive(root, gun, now)) return []
+  const begins = aliveFrom(root, gun, now)
+  if (begins === undefined) return [DEAD]
+  // New root certificates are valid at once.
+  if (roles.includes('root')) return []
+  const renew = `countersign key rotate ${shellQuoted(gun)} ${inOrder(['root', ...roles]).join(' ')} --renew`
+  const until = formatTime(begins)
+  return [`the root certificates are not valid before ${until}, no client accepts them until then: ${renew}`]
+}
+
+function stagedObstacle(trust: Readable, gun: Gun): string[] {
+  const waiting = stagedRoot(trust, gun)
+  if (waiting === undefined) return []
+  return [`a root is already waiting for signatures, ${waiting.reason}: ${settleFirst(gun)}`]
+}
+
+/** A new root changes the snapshot, and a new targets key must sign targets anew. */
+function keyObstacles(gun: Gun, head: Head, roles: readonly BaseRole[], held: Held): string[] {
+  const obstacles: string[] = []
+  if (!roles.includes('snapshot') && !held('snapshot')) {
+    obstacles.push(
+      signedHere(head)
+        ? `the snapshot key is with the publisher, who can hand it over: notary key rotate ${shellQuoted(gun)} snapshot -r`
+        : `snapshot and timestamp are signed elsewhere: ${takeOverCommand(gun)} comes first`,
+    )
+  }
+  if (roles.includes('targets') && !held('targets'))
+    obstacles.push('the targets key is with the publisher, who has to rotate it')
+  return obstacles
 }
 
 function commonNameOf(root: Root, gun: Gun): string {
@@ -103,7 +125,8 @@ export const PINNED_KEYS =
 /** Does not apply if they stay and others are added. */
 export const FORMER_KEY = 'whoever holds only the former root key can no longer change this repository'
 
-function breaksOf(roles: readonly BaseRole[], held: ((role: 'targets' | 'snapshot') => boolean) | undefined): string[] {
+/** @param held undefined while another server signs the repository */
+function breaksOf(roles: readonly BaseRole[], held: Held | undefined): string[] {
   const breaks: string[] = []
   if (roles.includes('root')) {
     breaks.push(

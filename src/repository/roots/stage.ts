@@ -12,6 +12,7 @@ import {
   descriptionOf,
   notStaged,
   rootOf,
+  settleFirst,
   stagedRoot,
   withoutStagedRoot,
   withSignatures,
@@ -37,7 +38,7 @@ export async function stageRoot(
     const waiting = stagedRoot(trust, gun)
     if (waiting !== undefined) {
       throw new TrustError('WRONG_STATE', `a root of ${gun} is already waiting for signatures: ${waiting.reason}`, {
-        hint: `"countersign root sign ${shellQuoted(gun)}" or "countersign root discard ${shellQuoted(gun)}" first`,
+        hint: settleFirst(gun),
       })
     }
     const { payload, keys } = await prepare(head, now)

@@ -77,6 +77,11 @@ export function signStagedCommand(gun: Gun, here: boolean): string {
     : `countersign root show ${shellQuoted(gun)} --out FILE, which its owner signs`
 }
 
+/** Returns what to do about the staged root before another one can be made. */
+export function settleFirst(gun: Gun): string {
+  return `"countersign root sign ${shellQuoted(gun)}" or "countersign root discard ${shellQuoted(gun)}" first`
+}
+
 /** Yields the repositories that have a staged root, in byte order of their names, even if its record is damaged. */
 export async function* stagedRoots({ store }: Readable): AsyncGenerator<Gun> {
   for await (const { name } of store.records('staged-root')) yield name as Gun
