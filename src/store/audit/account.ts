@@ -6,7 +6,7 @@ import { inTurns } from '../in-turns.ts'
 import { hexSha256 } from '../journal.ts'
 import { documentKey, dueKey, headKey, keysKey, ownerKey, versionKey } from '../keyspace.ts'
 import type { StoreReader } from '../reader.ts'
-import type { JournalEntry } from '../store.ts'
+import type { JournalEntry, StoredKey } from '../store.ts'
 import type { ExpectedRecords } from './expected-records.ts'
 
 /** A document according to the journal. */
@@ -89,17 +89,9 @@ export async function checkAccount(
       else if (hexSha256(document.bytes) !== sha256) error(`${role} version ${version} is not what was committed`)
     })
   }
-  for (const role of new Set([...account.keys.values()].map((key) => key.role))) {
+  for (const [role, keys] of Map.groupBy(account.keys.values(), (key) => key.role)) {
     expected.add(keysKey(gun, role))
-    reportingDamage(() => {
-      const stored = new Map(reader.keys(gun, role as Role).map((key) => [key.keyId, hexSha256(key.sealed)]))
-      for (const key of account.keys.values()) {
-        if (key.role !== role) continue
-        if (stored.get(key.keyId) !== key.sha256) error(`the ${role} key ${key.keyId} is missing or was changed`)
-        stored.delete(key.keyId)
-      }
-      for (const keyId of stored.keys()) error(`the ${role} key ${keyId} is not in the journal`)
-    })
+    reportingDamage(() => compareKeys(role, keys, reader.keys(gun, role as Role), error))
   }
   for (const { keyId, role } of account.keys.values()) {
     expected.add(ownerKey(keyId))
@@ -108,4 +100,19 @@ export async function checkAccount(
       if (owner?.gun !== gun || owner.role !== role) error(`the owner of key ${keyId} is not the one in the journal`)
     })
   }
+}
+
+/** @param named the keys of the role, according to the journal */
+function compareKeys(
+  role: string,
+  named: readonly NamedKey[],
+  stored: readonly StoredKey[],
+  error: (text: string) => void,
+): void {
+  const left = new Map(stored.map((key) => [key.keyId, hexSha256(key.sealed)]))
+  for (const { keyId, sha256 } of named) {
+    if (left.get(keyId) !== sha256) error(`the ${role} key ${keyId} is missing or was changed`)
+    left.delete(keyId)
+  }
+  for (const keyId of left.keys()) error(`the ${role} key ${keyId} is not in the journal`)
 }

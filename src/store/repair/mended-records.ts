@@ -164,18 +164,20 @@ export class MendedRecords {
     const keys = [...account.keys.values()]
     for (const { keyId, role } of keys)
       yield this.withPayload(ownerKey(keyId), encodeOwner({ gun, role: role as Role }))
-    for (const role of new Set(keys.map((key) => key.role))) {
+    const complete = this.#isComplete(gun, account)
+    for (const [role, named] of Map.groupBy(keys, (key) => key.role)) {
       const key = keysKey(gun, role)
-      yield { key, found: this.#keyList(key, keys, role, this.#isComplete(gun, account)) }
+      yield { key, found: this.#keyList(key, named, complete) }
     }
   }
 
   /**
    * Finds the newest list of keys. The journal has the hash of each sealed key, and tells which were used: a list with
    * exactly these keys is the newest. If an entry is lost, it may have more.
+   *
+   * @param named the keys of the role, according to the journal
    */
-  #keyList(key: Buffer, keys: readonly NamedKey[], role: string, complete: boolean): Found | undefined {
-    const named = keys.filter((each) => each.role === role)
+  #keyList(key: Buffer, named: readonly NamedKey[], complete: boolean): Found | undefined {
     const used = new Set(named.filter((each) => each.used).map(({ keyId }) => keyId))
     for (const { payload, origin } of this.#survey.sources.candidates(key, complete ? 'parts' : 'nothing')) {
       const list = decodeKeys(payload)
