@@ -68,23 +68,11 @@ function sign(
   tag: string | undefined,
   digest: string | undefined,
   size: string | undefined,
-  { as, from, ifMatch }: Options,
+  options: Options,
   command: Command,
 ): Promise<void> {
-  if (from !== undefined) {
-    let count = 0
-    const input = async (): Promise<z.input<typeof signManyTags.input>> => {
-      if (tag !== undefined) throw new TrustError('INVALID_PARAMETERS', 'use either a tag or --from')
-      const set = await readTagList(from)
-      count = set.length
-      return { gun, set, as, ifMatch }
-    }
-    const show = (changed: Changed): string =>
-      count === 0
-        ? `nothing to do: ${from} contains no tags`
-        : changedText(changed, `signed ${counted(count, 'tag', 'tags')} of ${gun}`)
-    return ask(command, signManyTags, input, show)
-  }
+  const { as, from, ifMatch } = options
+  if (from !== undefined) return signListed(gun, tag, from, options, command)
   let seen = ''
   const input = async (): Promise<z.input<typeof signTag.input>> => {
     if (tag === undefined)
@@ -107,6 +95,28 @@ function sign(
     return { gun, tag, digest, size: Number(size), as, ifMatch }
   }
   return ask(command, signTag, input, (changed) => changedText(changed, `signed ${gun}:${tag ?? ''}${seen}`))
+}
+
+/** Signs the tags in a list. @param tag must not be given, too */
+function signListed(
+  gun: string,
+  tag: string | undefined,
+  from: string,
+  { as, ifMatch }: Options,
+  command: Command,
+): Promise<void> {
+  let count = 0
+  const input = async (): Promise<z.input<typeof signManyTags.input>> => {
+    if (tag !== undefined) throw new TrustError('INVALID_PARAMETERS', 'use either a tag or --from')
+    const set = await readTagList(from)
+    count = set.length
+    return { gun, set, as, ifMatch }
+  }
+  const show = (changed: Changed): string =>
+    count === 0
+      ? `nothing to do: ${from} contains no tags`
+      : changedText(changed, `signed ${counted(count, 'tag', 'tags')} of ${gun}`)
+  return ask(command, signManyTags, input, show)
 }
 
 function remove(gun: string, tags: string[], { as, ifMatch }: Options, command: Command): Promise<void> {
