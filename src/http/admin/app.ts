@@ -48,29 +48,8 @@ export function adminApp(
   for (const operation of OPERATIONS) {
     router.register(operation.path, [operation.method], async (ctx) => {
       ctx.state.operation = operation.name
-      const identity = await authenticate(ctx)
-      ctx.state.identity = identity
-      const head = headOf(operation, ctx)
-      const gun = gunIn(operation, mergedInput(...head))
-      if (gun !== undefined) ctx.state.gun = gun
-      // Authorize again: while a body arrives or a request waits for its turn, access may have been revoked.
-      const asker = (): Identity => stillRecognised(world.trust, identity)
-      const recheckPermission = (): void => permit(asker(), operation, gun)
-      recheckPermission()
-      const person = identity === LOCAL ? undefined : personBehind(world.trust.store, identity)
-      const body = takesBody(operation) ? await bodyOf(ctx.req, operation, bodies, person) : {}
-      const input = mergedInput(...head, ['the body', body])
-      const own: World = { ...world, trust: withPermissionCheck(world.trust, recheckPermission), asker }
-      const { requestId, address } = ctx.state
-      const actor: Actor = { name: identity.name, address, requestId }
-      const where = { ...(isRehearsal(ctx) ? rehearsing(own) : own), gone: () => disconnectSignal(ctx) }
-      const run = async (): Promise<unknown> => {
-        recheckPermission()
-        return operation.run(where, parsed(operation, input), actor)
-      }
-      // Everybody may use these operations: somebody who does so endlessly must not block those who would stop it.
-      const inTurn = operation.action === 'own' && person !== undefined
-      answer(ctx, await (inTurn ? persons.take(person, run) : run()))
+      ctx.state.identity = await authenticate(ctx)
+      answer(ctx, await runOperation(operation, ctx, ctx.state.identity, world, bodies, persons))
     })
   }
   router.get('/openapi.json', async (ctx) => {
@@ -92,6 +71,37 @@ export function adminApp(
     })
   })
   return app
+}
+
+/** Authorizes a request, reads its input, and runs the operation. @returns its output @throws TrustError */
+async function runOperation(
+  operation: Operation,
+  ctx: AdminContext,
+  identity: Identity,
+  world: Omit<World, 'asker'>,
+  bodies: Bodies,
+  persons: Turns<string>,
+): Promise<unknown> {
+  const head = headOf(operation, ctx)
+  const gun = gunIn(operation, mergedInput(...head))
+  if (gun !== undefined) ctx.state.gun = gun
+  // Authorize again: while a body arrives or a request waits for its turn, access may have been revoked.
+  const asker = (): Identity => stillRecognised(world.trust, identity)
+  const recheckPermission = (): void => permit(asker(), operation, gun)
+  recheckPermission()
+  const person = identity === LOCAL ? undefined : personBehind(world.trust.store, identity)
+  const body = takesBody(operation) ? await bodyOf(ctx.req, operation, bodies, person) : {}
+  const input = mergedInput(...head, ['the body', body])
+  const own: World = { ...world, trust: withPermissionCheck(world.trust, recheckPermission), asker }
+  const { requestId, address } = ctx.state
+  const actor: Actor = { name: identity.name, address, requestId }
+  const where = { ...(isRehearsal(ctx) ? rehearsing(own) : own), gone: () => disconnectSignal(ctx) }
+  const run = async (): Promise<unknown> => {
+    recheckPermission()
+    return operation.run(where, parsed(operation, input), actor)
+  }
+  // Everybody may use these operations: somebody who does so endlessly must not block those who would stop it.
+  return operation.action === 'own' && person !== undefined ? persons.take(person, run) : run()
 }
 
 /** Returns what the request's head says. @throws TrustError INVALID_PARAMETERS */
