@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { TrustError } from '../../errors.ts'
 import { LimitedMap } from '../../memory/limited-map.ts'
-import { P256_PREFIX } from '../../tuf/asn1/spki.ts'
+import { p256Spki } from '../../tuf/asn1/spki.ts'
 import type { Gun } from '../../tuf/gun.ts'
 import { keyId, type PublicKey } from '../../tuf/keys/key.ts'
 import { verifySignature } from '../../tuf/keys/signature.ts'
@@ -98,7 +98,7 @@ function signed(connection: Connection, pair: Pair, message: Uint8Array): RawSig
 }
 
 function publicPart({ algorithm, point }: Pair): PublicKey & { keytype: KeyAlgorithm } {
-  const bytes = algorithm === 'ed25519' ? point : Buffer.concat([P256_PREFIX, point])
+  const bytes = algorithm === 'ed25519' ? point : p256Spki(point)
   return { keytype: algorithm, public: bytes.toString('base64') }
 }
 

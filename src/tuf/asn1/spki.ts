@@ -27,13 +27,18 @@ export function ed25519Spki(raw: Uint8Array): Buffer {
   return Buffer.concat([ED25519_PREFIX, raw])
 }
 
-/** The SubjectPublicKeyInfo of a P-256 key, up to the 65 bytes of its uncompressed point. */
-export const P256_PREFIX = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200', 'hex')
+/** The SubjectPublicKeyInfo of a P-256 key, up to its point. */
+const P256_PREFIX = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200', 'hex')
+
+/** Returns the SubjectPublicKeyInfo of a P-256 key. @param point uncompressed: 65 bytes */
+export function p256Spki(point: Uint8Array): Buffer {
+  return Buffer.concat([P256_PREFIX, point])
+}
 
 /** Returns the SubjectPublicKeyInfo of an ed25519 or P-256 key, 20 to 30 µs faster than OpenSSL writes it. */
 export function spkiOf(key: KeyObject): Buffer {
   const raw = key.export({ format: 'raw-public' })
-  return key.asymmetricKeyType === 'ed25519' ? ed25519Spki(raw) : Buffer.concat([P256_PREFIX, raw])
+  return key.asymmetricKeyType === 'ed25519' ? ed25519Spki(raw) : p256Spki(raw)
 }
 
 /** Bytes of a P-256 key in PKCS#8 that ends with the uncompressed point. */
@@ -49,7 +54,7 @@ const P256_POINT_BYTES = 65
  */
 export function p256SpkiIn(pkcs8: Buffer): Buffer | undefined {
   if (pkcs8.length !== P256_PKCS8_BYTES) return undefined
-  return Buffer.concat([P256_PREFIX, pkcs8.subarray(-P256_POINT_BYTES)])
+  return p256Spki(pkcs8.subarray(-P256_POINT_BYTES))
 }
 
 /**
