@@ -17,7 +17,9 @@ import type { Settings } from './settings/schema.ts'
 export interface Recognition {
   readonly access: Access
   /**
-   * Uses these keys of the external token service from now on. @throws TrustError BAD_SETTINGS; nothing has changed then
+   * Uses these keys of the external token service from now on.
+   *
+   * @throws TrustError BAD_SETTINGS; nothing has changed then
    */
   useTokenKeys(bytes: Uint8Array): void
 }
@@ -81,8 +83,9 @@ function externalKeys(access: Settings['access'], bytes: Uint8Array | undefined,
 }
 
 /**
- * Returns the authorities of client certificates, PEM; undefined: the settings ask for none. @throws TrustError
- * BAD_SETTINGS
+ * Returns the authorities of client certificates, PEM; undefined: the settings ask for none.
+ *
+ * @throws TrustError BAD_SETTINGS
  */
 export async function clientAuthoritiesOf({ access }: Settings): Promise<string | undefined> {
   const path = access.clientCertificates?.caFile

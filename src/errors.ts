@@ -1,5 +1,5 @@
 /**
- * The only error class: a stable `code` for programs, a sentence for people.
+ * What people and programs are told of an error: a stable `code` for programs, a sentence for people.
  *
  * One table at the edge (`http/errors.ts`) decides HTTP status and Notary's wire code; nothing here knows HTTP.
  * Anything thrown that is not a TrustError is a fault of ours, and becomes a 500 without details.

@@ -70,7 +70,9 @@ export async function forEachRepository<Name extends string, Done>(
 }
 
 /**
- * Parses a repository's name, typed without `--all`. @throws TrustError INVALID_GUN, for a pattern with a hint what to add
+ * Parses a repository's name, typed without `--all`.
+ *
+ * @throws TrustError INVALID_GUN, for a pattern with a hint what to add
  */
 export function parseSingleGun(name: string): Gun {
   if (name.endsWith('*')) throw new TrustError('INVALID_GUN', `${name} names many repositories`, { hint: 'add --all' })

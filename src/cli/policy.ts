@@ -58,8 +58,9 @@ export function policyCommand(): Command {
 }
 
 /**
- * Parses a rule. A GUN may have a colon in its host: the tags begin after the last slash. @throws TrustError
- * INVALID_PARAMETERS
+ * Parses a rule. A GUN may have a colon in its host: the tags begin after the last slash.
+ *
+ * @throws TrustError INVALID_PARAMETERS
  */
 function ruleOf(text: string): { guns: string; tags: string; move: boolean; checkedWithinMinutes: number | null } {
   const [, guns = '', tags = '', rest = ''] = /^((?:.*\/)?[^/:]+):([^:/]+)((?::[^:]+)*)$/.exec(text) ?? []

@@ -14,10 +14,10 @@ export class Memo<Value> {
   }
 
   /**
-   * Returns the cached result for a name, or computes it.
+   * Returns the cached result for a name, or computes it. That of a long name is not cached: a caller whose document may
+   * repeat it many times caches by object instead (`memoized`).
    *
-   * @param name everything that the result depends on. A long one is not cached: a caller whose document may repeat it
-   *   many times caches by object instead (`memoized`).
+   * @param name everything that the result depends on
    */
   get(name: string, answer: () => Value): Value {
     const kept = this.#answers.get(name)

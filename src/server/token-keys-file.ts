@@ -10,7 +10,7 @@ import { followFiles } from './follow-files.ts'
  *
  * @param used what is used at first
  * @param interval milliseconds between two looks
- * @param use makes all threads use the new keys @throws TrustError BAD_SETTINGS; nothing has changed then
+ * @param use makes all threads use the new keys, or throws TrustError BAD_SETTINGS; nothing has changed then
  */
 export function followTokenKeys(
   settings: Settings,

@@ -89,8 +89,9 @@ async function rotateOne(
 }
 
 /**
- * Makes certificates for the root keys from now on, and asks for their passphrases. @returns also the version of the
- * next root
+ * Makes certificates for the root keys from now on, and asks for their passphrases.
+ *
+ * @returns also the version of the next root
  */
 async function authority(
   connection: Connection,
