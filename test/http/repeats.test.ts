@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { AT_ONCE_MAX_BYTES } from '../../src/http/sockets/slices.ts'
+import { keptLog, type Line } from '../support/local-app.ts'
 import { fileMeta } from '../support/metadata-file.ts'
 import { RawConnection } from '../support/raw-connection.ts'
 import { readByNode } from '../support/read-by-node.ts'
@@ -12,6 +14,7 @@ import { tufPath } from '../support/upload.ts'
 const GUN = 'repeats.example/app'
 /** Bytes. */
 const LARGE = 7 * 1024 * 1024
+const MIDDLE = 200_000
 /** A request for a document, as docker sends it. */
 const get = (file: string, more = ''): string =>
   `GET ${tufPath(GUN, file)} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: docker/28\r\nAccept-Encoding: identity\r\n${more}\r\n`
@@ -28,6 +31,7 @@ for (const transport of ['tls', 'plain'] as const) {
   describe(`a repeated request, ${transport}`, () => {
     let server: TestServer
     let world: TrustWorld
+    const lines: Line[] = []
     const opened: RawConnection[] = []
     const open = async (): Promise<RawConnection> => {
       const connection = await RawConnection.open(server)
@@ -37,7 +41,7 @@ for (const transport of ['tls', 'plain'] as const) {
 
     before(async () => {
       const limits = { headersSeconds: 4, requestSeconds: 4, keepAliveSeconds: 1 }
-      server = await startTestServer({ transport, settings: { limits } })
+      server = await startTestServer({ transport, settings: { limits }, log: keptLog(lines) })
       world = await TrustWorld.create({ gun: GUN, now: server.clock.now, serverKeys: keysFrom(server, GUN) })
       await world.publishFirst(server)
       // The first request keeps the answer; the second makes the request known by its bytes.
@@ -49,10 +53,35 @@ for (const transport of ['tls', 'plain'] as const) {
       await server.stop()
     })
 
-    /** Publishes targets larger than socket buffers. */
-    async function publishLarge(): Promise<void> {
-      world.addTarget('large', 'targets', { ...fileMeta(Buffer.from('large')), custom: 'x'.repeat(LARGE) })
+    /** Publishes targets with at least this many bytes. */
+    async function publish(bytes: number): Promise<void> {
+      world.addTarget('large', 'targets', { ...fileMeta(Buffer.from('large')), custom: 'x'.repeat(bytes) })
       await world.publish(server, 'targets')
+    }
+
+    /** Lets a request be answered by its bytes from now on. @returns the length of its answer */
+    async function known(request: string): Promise<number> {
+      await (await open()).ask(request)
+      const { length } = await (await open()).ask(request)
+      assert.ok(length > MIDDLE && length < AT_ONCE_MAX_BYTES)
+      return length
+    }
+
+    /**
+     * Sends a request again and again and reads nothing, until an answer does not fit into the buffers of the sockets: its
+     * line is missing from the log.
+     *
+     * @returns how often
+     */
+    async function fill(slow: RawConnection, request: string): Promise<number> {
+      slow.socket.pause()
+      const before = lines.length
+      let sent = 0
+      for (; lines.length === before + sent; await apart()) {
+        slow.write(request)
+        sent += 1
+      }
+      return sent
     }
 
     test('gets the bytes that Node’s server would send, on the same connection and on a new one', async () => {
@@ -277,7 +306,7 @@ for (const transport of ['tls', 'plain'] as const) {
     })
 
     test('with Connection: close gets the whole answer, however slowly it is read', async () => {
-      await publishLarge()
+      await publish(LARGE)
       const request = get('targets.json', 'Connection: close\r\n')
       // The first request keeps the answer; the second makes the request known by its bytes.
       await (await open()).ask(request)
@@ -294,20 +323,36 @@ for (const transport of ['tls', 'plain'] as const) {
       assert.equal(slow.rest.length, length)
     })
 
-    test('is answered in full if the client closes its side with it, however slowly it reads', async () => {
-      await publishLarge()
-      const connection = await open()
+    test('is answered in full if the client closes its side before it reads', async () => {
+      await publish(MIDDLE)
       const request = get('targets.json')
-      const { length } = await connection.ask(request)
-      assert.ok(length > LARGE)
-      await connection.ask(request)
+      const length = await known(request)
+      const slow = await open()
+      const read = await readByNode(async () => {
+        const sent = await fill(slow, request)
+        slow.socket.end()
+        await apart()
+        slow.socket.resume()
+        await slow.closed()
+        assert.equal(slow.rest.length, sent * length)
+      })
+      assert.equal(read, 0)
+    })
+
+    test('is answered in full with Connection: close, even if the answer does not fit into buffers', async () => {
+      await publish(MIDDLE)
+      const [request, last] = [get('targets.json'), get('targets.json', 'Connection: close\r\n')]
+      const lengths = [await known(request), await known(last)]
+      const sent = await fill(await open(), request)
       const slow = await open()
       slow.socket.pause()
-      slow.socket.end(request)
-      await apart()
+      for (const text of [...Array.from({ length: sent - 1 }, () => request), last]) {
+        slow.write(text)
+        await apart()
+      }
       slow.socket.resume()
       await slow.closed()
-      assert.equal(slow.rest.length, length)
+      assert.equal(slow.rest.length, (sent - 1) * (lengths[0] ?? 0) + (lengths[1] ?? 0))
     })
   })
 }
