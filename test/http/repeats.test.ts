@@ -308,7 +308,7 @@ for (const transport of ['tls', 'plain'] as const) {
     test('with Connection: close gets the whole answer, however slowly it is read', async () => {
       await publish(LARGE)
       const request = get('targets.json', 'Connection: close\r\n')
-      // The first request keeps the answer; the second makes the request known by its bytes.
+      // The first request keeps the answer. One as large as this is sent by Node, in slices.
       await (await open()).ask(request)
       const { length } = await (await open()).ask(request)
       assert.ok(length > LARGE)
