@@ -1,4 +1,4 @@
-# The server as a container image; docs/OPERATIONS.md says how to run it.
+# The server as a container image; docs/INSTALL.md says how to run it.
 
 # This image has compilers, for the one package that may need them. The pinned Node package is a dev dependency; the
 # image's own Node has the same version (a test checks that).

@@ -31,7 +31,7 @@ test('alerts and documents name only metrics, and values of their labels, that a
     )
   }
   const operations = new Set(ROUTES.map(({ operation }) => operation))
-  const [, table = ''] = textOf('OPERATIONS.md').split('\n`what` is ')
+  const [, table = ''] = textOf('REFERENCE.md').split('\n`what` is ')
   for (const rule of rules) {
     const expression = text(rule, 'expr')
     for (const [, operation = ''] of expression.matchAll(/operation!?="([^"]*)"/g)) assert.ok(operations.has(operation))
@@ -44,7 +44,7 @@ test('alerts and documents name only metrics, and values of their labels, that a
 
 test('each alert has a severity, says what to do, and names an existing section and lines that the log has', () => {
   assert.ok(rules.length > 10)
-  const [, log = ''] = textOf('OPERATIONS.md').split(/^## Log$/m)
+  const [, log = ''] = textOf('REFERENCE.md').split(/^## Log$/m)
   for (const rule of rules) {
     const name = text(rule, 'alert')
     assert.ok(['critical', 'warning'].includes(text(rule, 'labels.severity')), name)

@@ -36,21 +36,21 @@ test('docs/API.md has every operation of the admin API', () => {
   compare('docs/API.md', 'Operations', rows)
 })
 
-test('docs/OPERATIONS.md has every setting with its default', () => {
+test('docs/REFERENCE.md has every setting with its default', () => {
   const rows = describeSettings({ environment: {} }).map(({ name, value, help }) => {
     const text = typeof value === 'string' ? value : JSON.stringify(value)
     return row(code(name), ['null', '[]'].includes(text) ? '–' : code(text), help)
   })
-  compare('docs/OPERATIONS.md', 'Settings', rows)
+  compare('docs/REFERENCE.md', 'Settings', rows)
 })
 
-test("docs/OPERATIONS.md has every metric of Countersign's own", async () => {
+test("docs/REFERENCE.md has every metric of Countersign's own", async () => {
   const local = await openLocalTrust(Date.now())
   try {
     const metrics = createMetrics(local.trust, local.directory).registry.getMetricsAsArray()
     const ours = metrics.filter(({ name }) => !/^(?:nodejs|process)_/.test(name))
     compare(
-      'docs/OPERATIONS.md',
+      'docs/REFERENCE.md',
       'Metrics',
       ours.map(({ name, help }) => row(code(name), help)),
     )
