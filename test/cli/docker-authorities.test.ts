@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
-import { createServer as createProxy, type Server } from 'node:http'
-import { createServer } from 'node:https'
-import { connect, type AddressInfo } from 'node:net'
+import { createServer, type Server } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { startLocalProxy, type LocalProxy } from '../support/local-proxy.ts'
 import { Terminal } from './terminal.ts'
 
 const APP = 'docker.io/acme/app'
@@ -17,9 +17,8 @@ describe('private authorities that docker trusts', () => {
   let terminal: Terminal
   let notary: string
   let registry: Server
-  let proxy: Server
+  let proxy: LocalProxy
   let image: string
-  const atProxy: Record<string, string> = {}
 
   before(async () => {
     terminal = await Terminal.open()
@@ -30,19 +29,10 @@ describe('private authorities that docker trusts', () => {
     registry = createServer({ cert, key }, (_, response) => {
       response.writeHead(200, { 'Content-Type': MANIFEST }).end('{}')
     }).listen(0, '127.0.0.1')
-    // A registry on this machine would be asked over HTTP; this proxy resolves all names to it.
-    proxy = createProxy().on('connect', ({ url = '' }, client) => {
-      const server = connect(Number(url.split(':').at(-1)), 'localhost', () => {
-        client.write('HTTP/1.1 200 OK\r\n\r\n')
-        server.pipe(client).pipe(server)
-      })
-      server.on('error', () => client.destroy())
-      client.on('error', () => server.destroy())
-    })
-    proxy.listen(0, '127.0.0.1')
-    await Promise.all([once(registry, 'listening'), once(proxy, 'listening')])
+    await once(registry, 'listening')
     image = `${hostname()}:${(registry.address() as AddressInfo).port}`
-    atProxy['HTTPS_PROXY'] = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+    // Directly, a registry on this machine would be asked over HTTP.
+    proxy = await startLocalProxy()
     // Not this machine's own.
     await mkdir(terminal.path('none'))
     Object.assign(terminal.environment, { SSL_CERT_FILE: '/nowhere', SSL_CERT_DIR: terminal.path('none') })
@@ -90,7 +80,7 @@ describe('private authorities that docker trusts', () => {
   })
 
   test("those in the docker daemon's directory for a registry", async () => {
-    const environment = { ...atProxy, XDG_CONFIG_HOME: terminal.path('config') }
+    const environment = { HTTPS_PROXY: proxy.url, XDG_CONFIG_HOME: terminal.path('config') }
     const sign = ['tag', 'sign', `${image}/team/app`, 'v1']
     const refused = await terminal.run(sign, environment)
     assert.match(refused.stderr, /certificate is not trusted: .*\nhint: if a private CA issued it: put its .*certs\.d/)

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
-import { connect, type AddressInfo } from 'node:net'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { hostname } from 'node:os'
 import { after, before, describe, test } from 'node:test'
+import { startLocalProxy, type LocalProxy } from '../support/local-proxy.ts'
 import { Terminal } from './terminal.ts'
 
 const GUN = 'docker.io/acme/app'
@@ -11,25 +12,14 @@ const GUN = 'docker.io/acme/app'
 /** Requests to other hosts go through the proxy in the environment, as with docker and notary. */
 describe('behind a proxy to the outside', () => {
   let terminal: Terminal
-  let proxy: Server
+  let proxy: LocalProxy
   let port: string
-  const asked: string[] = []
 
   before(async () => {
     terminal = await Terminal.open()
     port = new URL((await terminal.host()).url).port
-    // This proxy resolves all names to this machine.
-    proxy = createServer().on('connect', ({ url = '' }, client) => {
-      asked.push(url)
-      const server = connect(Number(url.split(':').at(-1)), 'localhost', () => {
-        client.write('HTTP/1.1 200 OK\r\n\r\n')
-        server.pipe(client).pipe(server)
-      })
-      server.on('error', () => client.destroy())
-      client.on('error', () => server.destroy())
-    })
-    await once(proxy.listen(0, '127.0.0.1'), 'listening')
-    Object.assign(terminal.environment, { HTTPS_PROXY: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` })
+    proxy = await startLocalProxy()
+    Object.assign(terminal.environment, { HTTPS_PROXY: proxy.url })
   })
   after(async () => {
     proxy.close()
@@ -45,32 +35,32 @@ describe('behind a proxy to the outside', () => {
 
   test('requests to other servers go through the proxy', async () => {
     await reaches(hostname())
-    assert.deepEqual([...new Set(asked)], [`${hostname()}:${port}`])
+    assert.deepEqual([...new Set(proxy.asked)], [`${hostname()}:${port}`])
   })
 
   test('requests to this machine or to names in NO_PROXY use no proxy', async () => {
-    asked.length = 0
+    proxy.asked.length = 0
     await reaches('localhost')
     // A port that fetch does not refuse itself, and on which nobody listens.
     for (const named of [hostname(), '*']) {
       await terminal.run(['repo', 'adopt', GUN, '--from', `https://${hostname()}:49151`], { NO_PROXY: named })
     }
-    assert.deepEqual(asked, [])
+    assert.deepEqual(proxy.asked, [])
     assert.deepEqual(await terminal.run(['repo', 'list']), { code: 0, stdout: 'no repositories\n', stderr: '' })
   })
 
   test('a proxy without a scheme is an HTTP proxy, as for docker; NO_PROXY=* disables it', async () => {
-    asked.length = 0
+    proxy.asked.length = 0
     const HTTPS_PROXY = (terminal.environment['HTTPS_PROXY'] ?? '').replace('http://', '')
     await reaches(hostname(), { HTTPS_PROXY })
-    assert.deepEqual([...new Set(asked)], [`${hostname()}:${port}`])
-    asked.length = 0
+    assert.deepEqual([...new Set(proxy.asked)], [`${hostname()}:${port}`])
+    proxy.asked.length = 0
     await reaches(hostname(), { NO_PROXY: 'trust.example.com, *' })
-    assert.deepEqual(asked, [])
+    assert.deepEqual(proxy.asked, [])
   })
 
   test('unencrypted requests stay on this machine, without a proxy', async () => {
-    asked.length = 0
+    proxy.asked.length = 0
     const { HTTPS_PROXY = '' } = terminal.environment
     for (const from of ['http://127.0.0.2:2', `https://${hostname()}:2`]) {
       const { code } = await terminal.run(['repo', 'adopt', GUN, '--from', from], {
@@ -80,7 +70,7 @@ describe('behind a proxy to the outside', () => {
       })
       assert.equal(code, 2)
     }
-    assert.deepEqual(asked, [])
+    assert.deepEqual(proxy.asked, [])
   })
 
   test('unencrypted requests use no proxy even if Node itself follows HTTP_PROXY', async () => {

@@ -82,7 +82,10 @@ test("a failed rotation unstages its own root, never another admin's, and says h
     COUNTERSIGN_DATA_DIRECTORY: join(server.directory, 'data'),
     COUNTERSIGN_KEYS_DIRECTORY: join(server.directory, 'keys'),
   })
-  assert.match(stdout, /user:bob {2}nobody {9}a new snapshot key; signed: countersign root publish example\.org\/two-admins\n$/)
+  assert.match(
+    stdout,
+    /user:bob {2}nobody {9}a new snapshot key; signed: countersign root publish example\.org\/two-admins\n$/,
+  )
 
   await discardRoot.run(world, parsed(discardRoot, { gun: GUN }), actor)
   meanwhile = false
