@@ -67,6 +67,6 @@ export class KeptAnswers {
   }
 }
 
-function weightOf({ body }: Pick<KeptAnswer, 'body'>): number {
+function weightOf({ body }: KeptAnswer): number {
   return body.length + AROUND_BODY_BYTES
 }
