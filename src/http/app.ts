@@ -68,9 +68,9 @@ export function createApp({ parked, ...parts }: AppParts): App {
   return {
     callback: () => (request, response) => {
       const plain = isPlain(request)
-      repeats.read(request, response, plain)
-      if (plain && answerKept(wiring, request, response)) repeats.remember(request, response)
-      else void handle(request, response)
+      const text = repeats.nodeHasRead(request, response, plain)
+      if (!plain || !answerKept(wiring, request, response)) void handle(request, response)
+      else if (text !== undefined) repeats.remember(text, request, response)
     },
     connected: (socket, listener) => repeats.watch(socket, listener),
   }

@@ -98,21 +98,24 @@ export async function listen(
   }
   server.on('request', inOrder(begin))
   const event = tls === undefined ? 'connection' : 'secureConnection'
-  const [giveToNode] = server.listeners(event) as [(socket: Socket) => void]
-  const give = (socket: Socket): void => {
-    giveToNode.call(server, socket)
+  const [accept] = server.listeners(event) as [(socket: Socket) => void]
+  const giveToNode = (socket: Socket): void => {
+    accept.call(server, socket)
     if (tls !== undefined) readFromStream(socket)
   }
   const listener: Listener = {
     firstWithin: server.headersTimeout,
     answerWithin,
     nextWithin: server.keepAliveTimeout + server.keepAliveTimeoutBuffer,
-    give,
-    begin: () => connections.begin(),
-    end: () => connections.end(),
+    giveToNode,
+    answerBegins: () => connections.begin(),
+    answerEnds: () => connections.end(),
   }
-  server.off(event, giveToNode)
-  server.on(event, (socket: Socket) => (app.connected === undefined ? give(socket) : app.connected(socket, listener)))
+  server.off(event, accept)
+  server.on(event, (socket: Socket) => {
+    if (app.connected === undefined) giveToNode(socket)
+    else app.connected(socket, listener)
+  })
   server.maxConnections = limits.connections
   // Let nothing be hidden from those who judge a request by its headers. Some versions of Node leave out lines beyond 1,000,
   // among them perhaps the one that announces a body.

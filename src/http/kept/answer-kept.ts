@@ -10,7 +10,7 @@ import { recordRequest } from '../request-log.ts'
 import { AT_ONCE_MAX_BYTES, endWith } from '../sockets/slices.ts'
 import type { Wiring } from '../state.ts'
 import type { KeptAnswer, Source } from './kept-answers.ts'
-import type { RepeatedRequest } from './repeats.ts'
+import type { KnownRequest } from './known-requests.ts'
 
 /**
  * Answers a plain GET with a kept response: most requests to a trust server are for documents, after a ping. Everything
@@ -50,7 +50,7 @@ function headersIn(head: string): string[] {
  */
 export function answerAgain(
   wiring: Wiring,
-  { url, headers, authorization, last }: RepeatedRequest,
+  { url, headers, authorization, last }: KnownRequest,
   socket: Socket,
   sent: () => void,
 ): boolean {
