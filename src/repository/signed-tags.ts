@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { damageIn, type TrustError } from '../errors.ts'
+import { damageIn, TrustError } from '../errors.ts'
 import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Metadata } from '../tuf/metadata.ts'
@@ -37,6 +37,16 @@ interface SignedTags {
   readonly damaged: ReadonlyMap<string, TrustError>
 }
 
+/** A role to look at, with what clients make of the roles above it. */
+interface Step {
+  /** Undefined for targets. */
+  readonly delegation: Delegation | undefined
+  /** Why clients do not get as far as this role; undefined if they do. */
+  readonly unreached: string | undefined
+  /** True for names that all roles above allow. */
+  readonly isAllowedAbove: (name: string) => boolean
+}
+
 /**
  * Returns the tags of all roles, whether or not clients see them. Lets other work run between two documents, since owners
  * choose their number and size.
@@ -49,56 +59,72 @@ export async function signedTags(trust: Readable, gun: Gun, head: Head, root: Ro
   const delegations: Delegation[] = []
   const warnings: string[] = []
   const damaged = new Map<string, TrustError>()
-  /** Why clients refuse the repository: without a document that they read and have not cached, they fail for every tag. */
-  const refusals: string[] = []
-  const read = (role: TargetsRole, above: string | undefined): Metadata | undefined => {
-    try {
-      return loadCurrent(trust, gun, head, role)
-    } catch (error) {
-      if (role === 'targets') throw error
-      damaged.set(role, damageIn(error))
-      const what = above === undefined ? 'clients refuse the repository, ' : ''
-      const why = `${role} is damaged: ${what}its own tags are not known (countersign check)`
-      warnings.push(why)
-      if (above === undefined) refusals.push(why)
-      return undefined
-    }
+  /** Why clients see no tag at all: they get to a document that is damaged, and stop there unless they have cached it. */
+  let refused: string | undefined
+  const first = {
+    delegation: undefined,
+    unreached: whyRefused(trust, gun, head, root, now),
+    isAllowedAbove: () => true,
   }
-  /** @param paths allowed by all roles above, too @param above why clients do not get to this role */
-  const walk = async (
-    role: TargetsRole,
-    paths: readonly string[],
-    above: string | undefined,
-    delegation?: Delegation,
-  ): Promise<void> => {
-    const metadata = read(role, above)
-    if (metadata === undefined) return
+  // The next one last. Each role is followed by those that it delegates.
+  const steps: Step[] = [first]
+  for (let step = steps.pop(); step !== undefined; step = steps.pop()) {
+    const { delegation, unreached, isAllowedAbove } = step
+    if (delegation !== undefined) delegations.push(delegation)
+    const role = delegation?.name ?? 'targets'
+    const document = currentOrDamage(trust, gun, head, role)
+    if (document instanceof TrustError) {
+      if (role === 'targets') throw document
+      damaged.set(role, document)
+      const effect = unreached === undefined ? 'clients refuse the repository, ' : ''
+      const warning = `${role} is damaged: ${effect}its own tags are not known (countersign check)`
+      warnings.push(warning)
+      if (unreached === undefined) refused ??= warning
+      continue
+    }
+    if (document === undefined) continue
     await setImmediate()
-    const skipped = above === undefined && delegation ? whySkipped(metadata, delegation) : undefined
-    const unread = above ?? skipped ?? whyExpired(head, role, now)
-    const isUnder = namesUnder(paths)
-    let outside = 0
-    for (const { name, length, sha256: digest = null } of targetEntries(metadata)) {
-      const isOutside = !isUnder(name)
-      if (isOutside) outside += 1
-      const unseen = unread ?? (isOutside ? `the paths of ${role} do not allow it` : undefined)
-      tags.push({ tag: name, digest, length, role, ...(unseen === undefined ? {} : { unseen }) })
-    }
+    const skipped = unreached === undefined && delegation ? whySkipped(document, delegation) : undefined
+    const unread = unreached ?? skipped ?? whyExpired(head, role, now)
+    const isAllowed = namesUnder(delegation?.paths.filter(isAllowedAbove) ?? [''])
+    const own = tagsOf(document, isAllowed, unread)
+    // One by one: there may be more than a call may have arguments.
+    for (const tag of own) tags.push(tag)
     if (skipped !== undefined) warnings.push(skipped)
-    if (unread === undefined && outside > 0) {
-      warnings.push(`clients do not see ${outside} of the tags of ${role}: its paths do not allow them`)
-    }
-    for (const each of parseTargets(metadata).delegations.values()) {
-      delegations.push(each)
-      await walk(each.name, each.paths.filter(isUnder), unread, each)
-    }
+    const forbidden = unread === undefined ? own.filter(({ unseen }) => unseen !== undefined).length : 0
+    if (forbidden > 0)
+      warnings.push(`clients do not see ${forbidden} of the tags of ${role}: its paths do not allow them`)
+    const below = [...parseTargets(document).delegations.values()]
+    steps.push(
+      ...below.toReversed().map((each) => ({ delegation: each, unreached: unread, isAllowedAbove: isAllowed })),
+    )
   }
-  await walk('targets', [''], whyRefused(trust, gun, head, root, now))
-  const [error] = damaged.values()
-  if (error !== undefined && tags.length === 0) throw error
-  const [unseen] = refusals
-  const told = unseen === undefined ? tags : tags.map((tag) => ({ unseen, ...tag }))
-  return { tags: told, delegations, warnings, damaged }
+  const [damage] = damaged.values()
+  if (damage !== undefined && tags.length === 0) throw damage
+  return { tags: refused === undefined ? tags : allUnseen(tags, refused), delegations, warnings, damaged }
+}
+
+/** Returns the current document of a role, or why it cannot be read; undefined if it has signed nothing yet. */
+function currentOrDamage(trust: Readable, gun: Gun, head: Head, role: TargetsRole): Metadata | TrustError | undefined {
+  try {
+    return loadCurrent(trust, gun, head, role)
+  } catch (error) {
+    return damageIn(error)
+  }
+}
+
+/** Returns the tags in a document. @param unread why clients do not read it */
+function tagsOf(document: Metadata, isAllowed: (name: string) => boolean, unread: string | undefined): SignedTag[] {
+  const role = document.role
+  return targetEntries(document).map(({ name: tag, length, sha256: digest = null }) => {
+    const unseen = unread ?? (isAllowed(tag) ? undefined : `the paths of ${role} do not allow it`)
+    return { tag, digest, length, role, ...(unseen === undefined ? {} : { unseen }) }
+  })
+}
+
+/** A tag keeps its own reason, if it has one. */
+function allUnseen(tags: readonly SignedTag[], unseen: string): SignedTag[] {
+  return tags.map((tag) => ({ unseen, ...tag }))
 }
 
 /** Says why clients refuse a repository; undefined if they read it. Ignores roles that the server renews on reads. */
