@@ -1,5 +1,5 @@
 import { TrustError } from '../../errors.ts'
-import type { Actor, Head } from '../../store/store.ts'
+import type { Actor, Head, StoredKey } from '../../store/store.ts'
 import type { Gun } from '../../tuf/gun.ts'
 import type { JsonObject } from '../../tuf/json/json.ts'
 import { countSigners } from '../../tuf/keys/threshold.ts'
@@ -42,6 +42,16 @@ export interface SignResult {
   readonly absent: readonly string[]
 }
 
+/** A role to sign in, and what it has signed so far. */
+interface RoleBefore extends Signing {
+  /** Its current document; undefined if there is none. */
+  readonly current: Metadata | undefined
+  /** The document whose tags are signed again, with those of the request: the current one, unless it is disowned. */
+  readonly base: Metadata | undefined
+  /** True if tags that it already has should be signed anew if requested. */
+  readonly isDue: boolean
+}
+
 /**
  * Has the server sign and remove tags, all in one publish. As in docker, a delegate signs in every delegation that names its
  * key and whose paths fit: `targets/NAME` and `targets/releases`.
@@ -50,42 +60,23 @@ export interface SignResult {
  */
 export async function signTags(trust: Trust, gun: Gun, request: SignRequest, actor: Actor): Promise<SignResult> {
   const { set, remove, as: signer, ifMatch, permit } = request
-  const { signed: made, ...result } = await changeWithResult(trust, gun, async (head, now) => {
+  const { signed: made, result } = await changeWithResult(trust, gun, async (head, now) => {
     const signings = signingRoles(trust, gun, head, signer, [...set.map(({ tag }) => tag), ...remove])
-    const roles = signings.map(({ role }) => role)
-    const current = head?.roles[roles[0] ?? '']?.sha256 ?? ''
-    if (ifMatch !== undefined && (ifMatch === '*' ? current === '' : ifMatch !== current)) {
-      throw new TrustError('PRECONDITION', `the tags of ${gun} changed in the meantime`, { hint: 'list them again' })
-    }
-    const bases = signings.map((signing) => baseOf(trust, gun, head, signing, now))
+    const etag = head?.roles[signings[0]?.role ?? '']?.sha256 ?? ''
+    mustMatch(gun, etag, ifMatch)
+    const roles = signings.map((signing) => roleBefore(trust, gun, head, signing, now))
     // A policy must also see the owner's targets, which the delegate's tags would override for clients.
     const targets = head && recallCurrent(trust, gun, head, 'targets')
-    const mustBePermitted = (): void =>
-      permit?.((tag) => [...bases.map(({ valid }) => valid), targets].flatMap((each) => digestOf(each, tag)), now)
+    const seen = [...roles.map(({ base }) => base), targets]
+    const mustBePermitted = (): void => permit?.((tag) => seen.flatMap((each) => digestOf(each, tag)), now)
     mustBePermitted()
     const signed: Signed[] = []
-    const leftOut = new Set<string>()
-    for (const [index, { role, named, held }] of signings.entries()) {
-      const { valid, invalid, old = false } = bases[index] ?? {}
-      const anew = old && set.length > 0
-      const payload = editTargets(valid?.signed, { set, remove }, now + TARGETS_LIFE, head?.highest[role] ?? 0, anew)
-      if (payload === undefined) continue
-      signed.push(await signRole(trust, gun, role, named, payload, held))
-      const kept = payload['targets'] as JsonObject
-      for (const tag of Object.keys(targetsOf(invalid))) if (kept[tag] === undefined) leftOut.add(tag)
+    for (const { role, named, held, base, isDue } of roles) {
+      const floor = head?.highest[role] ?? 0
+      const payload = editTargets(base?.signed, { set, remove }, now + TARGETS_LIFE, floor, isDue && set.length > 0)
+      if (payload !== undefined) signed.push(await signRole(trust, gun, role, named, payload, held))
     }
-    for (const tag of remove) leftOut.delete(tag)
-    const first = signed.find(({ metadata }) => metadata.role === roles[0])
-    const outcome = {
-      signed,
-      roles,
-      changed: signed.length > 0,
-      etag: first?.metadata.checksums.sha256 ?? current,
-      leftOut: [...leftOut],
-      absent: remove.filter(
-        (tag) => !bases.some(({ valid, invalid }) => Object.hasOwn(targetsOf(valid ?? invalid), tag)),
-      ),
-    }
+    const outcome = { signed, result: resultOf(roles, etag, signed, remove) }
     if (signed.length === 0) return [undefined, outcome]
     const draft = await composeSigned(trust, gun, head, now, signed, actor)
     // Signing with a PKCS#11 token may have taken a while: check again.
@@ -97,6 +88,64 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
   return result
 }
 
+/** @param etag the current checksum; empty if there is none @throws TrustError PRECONDITION */
+function mustMatch(gun: Gun, etag: string, wanted: SignRequest['ifMatch']): void {
+  if (wanted === undefined || wanted === etag || (wanted === '*' && etag !== '')) return
+  throw new TrustError('PRECONDITION', `the tags of ${gun} changed in the meantime`, { hint: 'list them again' })
+}
+
+/**
+ * Reads what a role has signed so far.
+ *
+ * Its current document is disowned if the owner has removed the keys that signed it: to sign its tags again would revive
+ * them. Tags that this signer itself signed are kept.
+ *
+ * It is due if half of its life is over, if clients no longer believe it, or if this signer signed it and has another key
+ * since.
+ */
+function roleBefore(trust: Trust, gun: Gun, head: Head | undefined, signing: Signing, now: number): RoleBefore {
+  const { role, named, held, own = [] } = signing
+  const current = head && recallCurrent(trust, gun, head, role)
+  if (current === undefined) return { ...signing, current, base: undefined, isDue: false }
+  const isHalfOver = targetsAreDue(current.expires, now)
+  // Stored targets are always signed by keys that the current root names.
+  if (role === 'targets') return { ...signing, current, base: current, isDue: isHalfOver }
+  const isDisowned = countSigners(current, new Map([...named.keys, ...byId(own)])) < named.threshold
+  if (isDisowned) return { ...signing, current, base: undefined, isDue: false }
+  const isBelieved = countSigners(current, named.keys) >= named.threshold
+  const signedWith = countSigners(current, byId(held.map(({ key }) => key)))
+  const lacksKey = signedWith > 0 && signedWith < held.length
+  return { ...signing, current, base: current, isDue: isHalfOver || !isBelieved || lacksKey }
+}
+
+function byId(keys: readonly StoredKey[]): Map<string, StoredKey> {
+  return new Map(keys.map((key) => [key.keyId, key]))
+}
+
+/** @param etag the checksum that the first role had before; empty if none */
+function resultOf(
+  roles: readonly RoleBefore[],
+  etag: string,
+  signed: readonly Signed[],
+  remove: readonly string[],
+): SignResult {
+  const documents = new Map<string, Metadata>(signed.map(({ metadata }) => [metadata.role, metadata]))
+  const leftOut = new Set<string>()
+  for (const { role, current, base } of roles) {
+    const next = documents.get(role)
+    if (base !== undefined || next === undefined) continue
+    for (const tag of Object.keys(targetsOf(current))) if (!hasTag(next, tag)) leftOut.add(tag)
+  }
+  for (const tag of remove) leftOut.delete(tag)
+  return {
+    roles: roles.map(({ role }) => role),
+    changed: signed.length > 0,
+    etag: documents.get(roles[0]?.role ?? '')?.checksums.sha256 ?? etag,
+    leftOut: [...leftOut],
+    absent: remove.filter((tag) => !roles.some(({ current }) => hasTag(current, tag))),
+  }
+}
+
 /** @throws TrustError NOT_FOUND if the signer was removed meanwhile; WRONG_STATE if it has given up a key that was used */
 function mustStillHold(trust: Trust, signer: string, signings: readonly Signing[]): void {
   const { keyIds } = findSigner(trust, signer)
@@ -105,45 +154,14 @@ function mustStillHold(trust: Trust, signer: string, signings: readonly Signing[
   throw new TrustError('WRONG_STATE', `the signer ${signer} gave up a key in the meantime`, { hint: 'try again' })
 }
 
-interface Base {
-  readonly valid?: Metadata
-  readonly invalid?: Metadata
-  /** True if signing tags that it already has should make a new version: see below. */
-  readonly old?: boolean
+function targetsOf(document: Metadata | undefined): JsonObject {
+  return (document?.signed['targets'] ?? {}) as JsonObject
 }
 
-/**
- * Returns the document to continue from: the current one, if clients believe it. If its owner has removed the keys that
- * signed it, signing its tags again would revive them. Tags that this signer itself signed are kept.
- *
- * The document is old if half of its life is over, if clients no longer believe it, or if this signer signed it and has
- * another key since.
- */
-function baseOf(
-  trust: Trust,
-  gun: Gun,
-  head: Head | undefined,
-  { role, named, held, own = [] }: Signing,
-  now: number,
-): Base {
-  const metadata = head && recallCurrent(trust, gun, head, role)
-  if (metadata === undefined) return {}
-  const old = targetsAreDue(metadata.expires, now)
-  // Stored targets are always signed by keys that the current root names.
-  if (role === 'targets') return { valid: metadata, old }
-  const ours = new Map(own.map((key) => [key.keyId, key] as const))
-  if (countSigners(metadata, new Map([...named.keys, ...ours])) < named.threshold) return { invalid: metadata }
-  const signedWith = countSigners(metadata, new Map(held.map(({ key }) => [key.keyId, key] as const)))
-  const believed = countSigners(metadata, named.keys) >= named.threshold
-  return { valid: metadata, old: old || !believed || (signedWith > 0 && signedWith < held.length) }
+function hasTag(document: Metadata | undefined, tag: string): boolean {
+  return Object.hasOwn(targetsOf(document), tag)
 }
 
-function targetsOf(metadata: Metadata | undefined): JsonObject {
-  return (metadata?.signed['targets'] ?? {}) as JsonObject
-}
-
-function digestOf(metadata: Metadata | undefined, tag: string): string[] {
-  const targets = targetsOf(metadata)
-  const entry = Object.hasOwn(targets, tag) ? targets[tag] : undefined
-  return entry === undefined ? [] : [targetSha256(entry) ?? '']
+function digestOf(document: Metadata | undefined, tag: string): string[] {
+  return hasTag(document, tag) ? [targetSha256(targetsOf(document)[tag]!) ?? ''] : []
 }
