@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { matches } from '../access/permission.ts'
-import { inTurns } from '../store/in-turns.ts'
 import { entriesFrom, type DamagedEntry } from '../store/journal-reader.ts'
 import type { JournalEntry } from '../store/store.ts'
+import { withoutBlocking } from '../store/without-blocking.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { list } from './answers.ts'
 import { digestInput, hexOf, patternInput } from './inputs.ts'
@@ -65,7 +65,7 @@ export const auditJournal = operation({
     const entries: (JournalEntry | DamagedEntry)[] = []
     let looked = 0
     let changes = 0
-    for await (const entry of inTurns(entriesFrom(store, first, step))) {
+    for await (const entry of withoutBlocking(entriesFrom(store, first, step))) {
       if (before !== undefined && entry.number >= before) break
       looked += 1
       // Nobody can say whether a damaged entry matches.

@@ -4,8 +4,8 @@ import { damageIn } from '../errors.ts'
 import { currentRoot } from '../repository/current.ts'
 import { signedTags } from '../repository/signed-tags.ts'
 import type { Trust } from '../repository/trust.ts'
-import { inTurns } from '../store/in-turns.ts'
 import { entriesFrom } from '../store/journal-reader.ts'
+import { withoutBlocking } from '../store/without-blocking.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { list, texts } from './answers.ts'
 import { digestInput, hexOf } from './inputs.ts'
@@ -34,7 +34,7 @@ export const findDigest = operation({
     const hex = hexOf(digest)
     const journal = new Sightings(hex)
     const warnings: string[] = []
-    for await (const entry of inTurns(entriesFrom(trust.store, 1, 1))) {
+    for await (const entry of withoutBlocking(entriesFrom(trust.store, 1, 1))) {
       gone?.throwIfAborted()
       if ('damaged' in entry) warnings.push(`journal entry ${entry.number} is damaged: what it records is missing here`)
       else journal.add(entry)

@@ -1,5 +1,5 @@
-import { inTurns } from '../store/in-turns.ts'
 import type { JournalEntry, JournalQuery, Store } from '../store/store.ts'
+import { withoutBlocking } from '../store/without-blocking.ts'
 import type { Gun } from '../tuf/gun.ts'
 
 /** A record of Notary's changefeed, with members in wire order (wire spec §10). */
@@ -36,7 +36,7 @@ export async function changefeed(store: Store, query: ChangefeedQuery): Promise<
   const before = changeId > 0 ? changeId : store.tail().number + 1
   const found: ChangeRecord[] = []
   const range: JournalQuery = backward ? { before } : { after: changeId }
-  for await (const entry of inTurns(store.journal({ ...range, gun }))) {
+  for await (const entry of withoutBlocking(store.journal({ ...range, gun }))) {
     const record = recordOf(entry)
     if (record !== undefined && found.push(record) === wanted) break
   }

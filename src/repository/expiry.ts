@@ -1,6 +1,6 @@
 import { damageIn } from '../errors.ts'
-import { inTurns } from '../store/in-turns.ts'
 import type { Head } from '../store/store.ts'
+import { withoutBlocking } from '../store/without-blocking.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { certificateEnds } from '../tuf/keys/certificate.ts'
 import type { RoleKeys } from '../tuf/keys/threshold.ts'
@@ -130,7 +130,7 @@ export function startWatchingExpiry(
 ): Repeating {
   return repeat('the check for what expires', interval, trust.log, async () => {
     const found = await look(trust.now() + EXPIRY_HORIZON)
-    for await (const { gun, what, expires } of inTurns(found)) {
+    for await (const { gun, what, expires } of withoutBlocking(found)) {
       if (what === DAMAGED) trust.log.error({ gun, what }, 'what ends cannot be read')
       else trust.log.warn({ gun, what, expires: new Date(expires).toISOString() }, 'must be renewed')
     }

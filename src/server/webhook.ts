@@ -7,7 +7,7 @@ import type { Ending } from '../repository/expiry.ts'
 import type { Trust } from '../repository/trust.ts'
 import type { Settings } from '../settings/schema.ts'
 import { isTypable, readSecretFile } from '../signing/secret-file.ts'
-import { inTurns } from '../store/in-turns.ts'
+import { withoutBlocking } from '../store/without-blocking.ts'
 import { SERVER } from '../tuf/gun.ts'
 
 /** Days before an expiry at which the webhook is notified. */
@@ -82,7 +82,7 @@ export async function webhookOf(
   }
   return async (found) => {
     const due: Due[] = []
-    for await (const ending of inTurns(found)) {
+    for await (const ending of withoutBlocking(found)) {
       const notice = noticeOf(trust, ending)
       if (notice !== undefined) due.push({ ending, notice })
     }

@@ -1,9 +1,9 @@
 import { damageIn } from '../errors.ts'
 import { SERVER } from '../tuf/gun.ts'
 import type { Records } from './database/records.ts'
-import { inTurns } from './in-turns.ts'
 import { entryNumber, readEntry } from './journal-reader.ts'
 import type { JournalEntry, Recorded, RecordKind } from './store.ts'
+import { withoutBlocking } from './without-blocking.ts'
 
 /**
  * The names of the server's own records of one kind, according to the journal. If a bit of a record's key flips, LevelDB
@@ -25,7 +25,7 @@ export class RecordedNames implements Recorded {
 
   /** Catches up with the server's own history; the first call reads all of it. @throws TrustError STORE_UNAVAILABLE */
   async readAll(): Promise<void> {
-    for await (const _ of inTurns(this.#unread()));
+    for await (const _ of withoutBlocking(this.#unread()));
   }
 
   has(name: string): boolean {

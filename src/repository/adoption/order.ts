@@ -1,6 +1,6 @@
 import { damageIn, TrustError, unlessDamaged } from '../../errors.ts'
-import { inTurns } from '../../store/in-turns.ts'
 import type { Head } from '../../store/store.ts'
+import { withoutBlocking } from '../../store/without-blocking.ts'
 import { shellQuoted, type Gun } from '../../tuf/gun.ts'
 import { isDelegation } from '../../tuf/role.ts'
 import { isReadable } from '../put-back.ts'
@@ -87,7 +87,7 @@ export async function lostRoots(
   const highest = head.highest['root'] ?? 0
   let lost = highest > last ? highest : 0
   try {
-    for await (const entry of inTurns(store.journal({ gun }))) {
+    for await (const entry of withoutBlocking(store.journal({ gun }))) {
       for (const { role, version, sha256 } of entry.documents) {
         if (role !== 'root' || version <= lost) continue
         if ((offered.get(version)?.sha256 ?? sha256) !== sha256) lost = version

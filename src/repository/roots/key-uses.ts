@@ -1,5 +1,5 @@
 import { damageIn } from '../../errors.ts'
-import { inTurns } from '../../store/in-turns.ts'
+import { withoutBlocking } from '../../store/without-blocking.ts'
 import type { Gun } from '../../tuf/gun.ts'
 import { canonicalKeyId } from '../../tuf/keys/key.ts'
 import type { RoleKeys } from '../../tuf/keys/threshold.ts'
@@ -25,7 +25,7 @@ interface RootKeyUse {
 export async function rootKeyUses(trust: Readable, keyId: string): Promise<{ uses: RootKeyUse[]; damaged: Gun[] }> {
   const uses: RootKeyUse[] = []
   const damaged: Gun[] = []
-  for await (const gun of inTurns(await everyGun(trust))) {
+  for await (const gun of withoutBlocking(await everyGun(trust))) {
     try {
       const others = rootRoles(trust, gun).flatMap((role) => othersThan(keyId, role) ?? [])
       if (others.length > 0) uses.push({ gun, dispensable: others.every(({ areEnough }) => areEnough) })

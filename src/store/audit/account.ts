@@ -2,11 +2,11 @@ import { damageIn } from '../../errors.ts'
 import type { Gun } from '../../tuf/gun.ts'
 import type { Role } from '../../tuf/role.ts'
 import { encodeHead } from '../encoding.ts'
-import { inTurns } from '../in-turns.ts'
 import { hexSha256 } from '../journal.ts'
 import { documentKey, dueKey, headKey, keysKey, ownerKey, versionKey } from '../keyspace.ts'
 import type { StoreReader } from '../reader.ts'
 import type { JournalEntry, StoredKey } from '../store.ts'
+import { withoutBlocking } from '../without-blocking.ts'
 import type { ExpectedRecords } from './expected-records.ts'
 
 /** A document according to the journal. */
@@ -80,7 +80,7 @@ export async function checkAccount(
     if (hexSha256(encodeHead(head)) !== account.head) error('its head is not the one that the journal names')
     if (head.renewAt !== null) expected.add(dueKey(head.renewAt, gun))
   })
-  for await (const { role, version, sha256 } of inTurns(account.documents.values())) {
+  for await (const { role, version, sha256 } of withoutBlocking(account.documents.values())) {
     expected.add(documentKey(gun, role, sha256))
     expected.add(versionKey(gun, role, version))
     reportingDamage(() => {

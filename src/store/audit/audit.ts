@@ -4,13 +4,13 @@ import { SERVER, type Gun } from '../../tuf/gun.ts'
 import type { Anchor } from '../anchor.ts'
 import { openRecord } from '../database/record.ts'
 import { encodeValue } from '../encoding.ts'
-import { inTurns } from '../in-turns.ts'
 import { entriesAt, entriesFrom } from '../journal-reader.ts'
 import { entryBytes, EMPTY_TAIL, hexSha256 } from '../journal.ts'
 import { formatKey, historyKey, journalKey, nameOf, parseKey, recordKey } from '../keyspace.ts'
 import type { StoreReader } from '../reader.ts'
 import type { StoreSnapshot } from '../snapshot.ts'
 import type { RecordKind } from '../store.ts'
+import { withoutBlocking } from '../without-blocking.ts'
 import { Account, checkAccount } from './account.ts'
 import { Values, type Value } from './books.ts'
 import { ExpectedRecords } from './expected-records.ts'
@@ -65,7 +65,7 @@ async function compareRecords(reader: StoreReader, expected: Expect, error: Repo
   const values = new Values()
   const numbersOf = new Map<Gun, number[]>()
   let previous: string | undefined = EMPTY_TAIL.hash
-  for await (const entry of inTurns(entriesFrom(reader, 1, 1))) {
+  for await (const entry of withoutBlocking(entriesFrom(reader, 1, 1))) {
     expected.add(journalKey(entry.number))
     if ('damaged' in entry) {
       // `countRecords` reports it; the next entry cannot be compared with it.
@@ -89,7 +89,7 @@ async function compareRecords(reader: StoreReader, expected: Expect, error: Repo
   for (const [gun, numbers] of numbersOf) {
     await setImmediate()
     const account = new Account()
-    for await (const entry of inTurns(entriesAt(reader, numbers))) if (!('damaged' in entry)) account.add(entry)
+    for await (const entry of withoutBlocking(entriesAt(reader, numbers))) if (!('damaged' in entry)) account.add(entry)
     await checkAccount(gun, account, reader, expected, (text) => error(text, gun))
   }
   for (const value of values.values) checkValue(value, reader, expected, error)

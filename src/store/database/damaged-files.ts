@@ -2,9 +2,9 @@ import { open } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { damageIn, fileError } from '../../errors.ts'
 import { PLACE_HINT } from '../hints.ts'
-import { inTurns } from '../in-turns.ts'
 import { isBlockWhole, isTooLong, isTrap, namedIn, placesIn, type Holds, type Place } from '../leveldb/table-file.ts'
 import { tablesNow } from '../leveldb/table-list.ts'
+import { withoutBlocking } from '../without-blocking.ts'
 import { mustBeSafeToOpen } from './open-level.ts'
 
 /** Damage to a file of the database. */
@@ -98,7 +98,7 @@ async function damageOfTable(path: string, table: Buffer): Promise<Damage | unde
     throw error
   }
   const wrong: { [holds in 'records' | 'filters']: Place[] } = { records: [], filters: [] }
-  for await (const place of inTurns(records)) if (!isBlockWhole(table, place)) wrong.records.push(place)
+  for await (const place of withoutBlocking(records)) if (!isBlockWhole(table, place)) wrong.records.push(place)
   for (const place of filters) if (!isBlockWhole(table, place)) wrong.filters.push(place)
   const count = wrong.records.length + wrong.filters.length
   if (count === 0) return undefined

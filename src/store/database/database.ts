@@ -1,5 +1,5 @@
 import type { Level } from 'level'
-import { inTurns } from '../in-turns.ts'
+import { withoutBlocking } from '../without-blocking.ts'
 import { lockedError, mustBeSafeToOpen, mustHaveCurrent, openLevel } from './open-level.ts'
 import { sealRecord } from './record.ts'
 import { readError, Records } from './records.ts'
@@ -62,7 +62,7 @@ export class Database extends Records {
   async #writeMany(writes: readonly Write[]): Promise<void> {
     const batch = this.#level.batch()
     try {
-      for await (const write of inTurns(writes)) {
+      for await (const write of withoutBlocking(writes)) {
         const value = recordOf(write)
         if (value === undefined) batch.del(write.key)
         else batch.put(write.key, value)

@@ -5,9 +5,9 @@ import type { Write } from '../database/database.ts'
 import type { Records } from '../database/records.ts'
 import { decodeDocument, encodeFormat } from '../encoding.ts'
 import { OTHER_ANCHOR_HINT } from '../hints.ts'
-import { inTurns } from '../in-turns.ts'
 import { FORMAT_VERSION, readFormat } from '../intact.ts'
 import { formatKey, nameOf, parseKey } from '../keyspace.ts'
+import { withoutBlocking } from '../without-blocking.ts'
 import { endWithoutAnchor } from './journal-end.ts'
 import { LostEntries } from './lost-entries.ts'
 import { MendedJournal } from './mended-journal.ts'
@@ -86,7 +86,7 @@ export async function* repairedRecords(parts: RepairParts, done: Repaired): Asyn
     return settle(mended, sources, done)
   }
   yield take(records.withPayload(formatKey(), encodeFormat({ version: FORMAT_VERSION, store: anchor.store })))
-  for await (const mended of inTurns(records.all())) {
+  for await (const mended of withoutBlocking(records.all())) {
     gone.throwIfAborted()
     yield take(mended)
   }
