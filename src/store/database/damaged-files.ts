@@ -2,9 +2,8 @@ import { open } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { damageIn, fileError } from '../../errors.ts'
 import { PLACE_HINT } from '../hints.ts'
-import { isBlockWhole, isTooLong, isTrap, namedIn, placesIn, type Holds, type Place } from '../leveldb/table-file.ts'
+import { damageInTable } from '../leveldb/table-damage.ts'
 import { tablesNow } from '../leveldb/table-list.ts'
-import { withoutBlocking } from '../without-blocking.ts'
 import { mustBeSafeToOpen } from './open-level.ts'
 
 /** Damage to a file of the database. */
@@ -37,21 +36,11 @@ export async function* checkTables(directory: string): AsyncGenerator<Damage | u
     yield { text: `the list of tables of the database in ${directory} cannot be read` }
     return
   }
-  // One buffer for all tables: those that wait for the garbage collector would take megabytes each.
-  let buffer = Buffer.alloc(0)
+  const read = readerOfTables()
   for (const number of listed) {
-    const name = `${String(number).padStart(6, '0')}.ldb`
-    try {
-      await using file = await open(join(directory, name))
-      const { size } = await file.stat()
-      // One byte more than its size, so that the read covers the whole file.
-      if (buffer.length <= size) buffer = Buffer.allocUnsafeSlow(size + 1)
-      const { bytesRead } = await file.read(buffer, 0, size + 1, 0)
-      yield await damageOfTable(join(directory, name), buffer.subarray(0, bytesRead))
-    } catch (error) {
-      const isListed = (): boolean => tablesNow(directory)?.has(number) === true
-      yield damageOfPlace(join(directory, name), error as NodeJS.ErrnoException, isListed)
-    }
+    const path = join(directory, `${String(number).padStart(6, '0')}.ldb`)
+    const isListed = (): boolean => tablesNow(directory)?.has(number) === true
+    yield await checkTable(path, read, isListed)
   }
 }
 
@@ -76,44 +65,42 @@ function damageToOpening(directory: string): Damage | undefined {
   }
 }
 
-async function damageOfTable(path: string, table: Buffer): Promise<Damage | undefined> {
-  const damaged = (what: string, marks: readonly number[] = []): Damage => {
+type Read = (path: string) => Promise<Buffer>
+
+/** @param isListed true if the database still has this table */
+async function checkTable(path: string, read: Read, isListed: () => boolean): Promise<Damage | undefined> {
+  try {
+    const damage = await damageInTable(await read(path))
+    if (damage === undefined) return undefined
+    const { what, marks } = damage
     const text = `the table ${basename(path)} is damaged: ${what} not as written`
     return marks.length === 0 ? { text } : { text, trap: { path, marks } }
-  }
-  /** Returns the offsets to mark. @param blocks damaged ones */
-  const marksOf = (blocks: readonly Place[], holds: Holds): number[] =>
-    blocks.filter((place) => isTrap(table, place, holds)).map(({ at, bytes }) => at + bytes)
-  let records: Place[]
-  let filters: Place[]
-  try {
-    const { meta, index } = namedIn(table)
-    if (isTooLong(table, index) || isTooLong(table, meta)) return damaged('its end is', [table.length - 1])
-    if (!isBlockWhole(table, index)) return damaged('its index is', marksOf([index], 'index'))
-    if (!isBlockWhole(table, meta)) return damaged('its list of filters is', marksOf([meta], 'filters'))
-    records = placesIn(table, index)
-    filters = placesIn(table, meta)
   } catch (error) {
-    if (error instanceof RangeError) return damaged('its end is')
-    throw error
+    const { code, message } = error as NodeJS.ErrnoException
+    switch (code) {
+      case 'ENOENT':
+        return isListed() ? { text: `the table ${basename(path)} is gone` } : undefined
+      case 'EIO':
+        // LevelDB maps its tables into memory, where an unreadable page ends the process.
+        return { text: `the table ${basename(path)} cannot be read: ${message}`, trap: { path, marks: [] } }
+      default:
+        throw fileError('STORE_UNAVAILABLE', `cannot look at ${path}`, error, PLACE_HINT)
+    }
   }
-  const wrong: { [holds in 'records' | 'filters']: Place[] } = { records: [], filters: [] }
-  for await (const place of withoutBlocking(records)) if (!isBlockWhole(table, place)) wrong.records.push(place)
-  for (const place of filters) if (!isBlockWhole(table, place)) wrong.filters.push(place)
-  const count = wrong.records.length + wrong.filters.length
-  if (count === 0) return undefined
-  const what = `${count} of ${records.length + filters.length} blocks ${count === 1 ? 'is' : 'are'}`
-  return damaged(what, [...marksOf(wrong.records, 'records'), ...marksOf(wrong.filters, 'filters')])
 }
 
-function damageOfPlace(path: string, error: NodeJS.ErrnoException, isListed: () => boolean): Damage | undefined {
-  switch (error.code) {
-    case 'ENOENT':
-      return isListed() ? { text: `the table ${basename(path)} is gone` } : undefined
-    case 'EIO':
-      // LevelDB maps its tables into memory, where an unreadable page ends the process.
-      return { text: `the table ${basename(path)} cannot be read: ${error.message}`, trap: { path, marks: [] } }
-    default:
-      throw fileError('STORE_UNAVAILABLE', `cannot look at ${path}`, error, PLACE_HINT)
+/**
+ * Returns a reader of whole files. Each is overwritten by the next one in the same buffer: those that wait for the garbage
+ * collector would take megabytes each.
+ */
+function readerOfTables(): Read {
+  let buffer = Buffer.alloc(0)
+  return async (path) => {
+    await using file = await open(path)
+    const { size } = await file.stat()
+    // One byte more than its size, so that the read covers the whole file.
+    if (buffer.length <= size) buffer = Buffer.allocUnsafeSlow(size + 1)
+    const { bytesRead } = await file.read(buffer, 0, size + 1, 0)
+    return buffer.subarray(0, bytesRead)
   }
 }
