@@ -48,13 +48,12 @@ export async function readConsistent(
   role: Role,
   at: ConsistentName,
 ): Promise<StoredDocument | undefined> {
-  let found: StoredDocument | undefined
   try {
     // If the current document is lost, throw: clients would take "not found" for a repository that does not exist.
-    found = trust.store.document(gun, role, at) ?? documentIfCurrent(trust, gun, role, at)
-    return found
-  } finally {
-    if (found === undefined && isServerRole(role)) await replace(trust, gun, role, at)
+    return trust.store.document(gun, role, at) ?? documentIfCurrent(trust, gun, role, at)
+  } catch (error) {
+    if (isServerRole(role)) await replace(trust, gun, role, at)
+    throw error
   }
 }
 
