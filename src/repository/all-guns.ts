@@ -23,13 +23,14 @@ export async function* allGuns(store: Pick<Readable['store'], 'guns'>, gone?: Ab
   let began = performance.now()
   for (;;) {
     const page: Gun[] = []
-    let wanted = size
+    let isLast: boolean
     try {
       for await (const gun of store.guns(size, after)) page.push(gun)
+      isLast = page.length < size
     } catch (error) {
       failure ??= { error }
       // If one name cannot be read, the whole page fails. One by one, the names before and after it can be read.
-      wanted = size === 1 ? 1 : 0
+      isLast = size === 1 && page.length === 0
       size = 1
     }
     for (const gun of page) {
@@ -40,7 +41,7 @@ export async function* allGuns(store: Pick<Readable['store'], 'guns'>, gone?: Ab
       began = performance.now()
     }
     after = page.at(-1) ?? after
-    if (page.length < wanted) break
+    if (isLast) break
   }
   if (failure !== undefined) throw failure.error
 }
