@@ -42,34 +42,41 @@ export async function cachedRoots(
   gun: Gun,
   now: number,
 ): Promise<CachedRoot[]> {
+  /** Why no older root leads to the newest. */
   let broken: string | undefined
   const found: CachedRoot[] = []
   for (let version = newest; version >= 1; version -= 1) {
     // Verifying takes longer than reading, and owners choose the number of roots.
     await setImmediate()
     const root = roots.get(version)
-    const next = roots.get(version + 1)
-    if (version < newest && next === undefined) broken ??= `version ${version + 1} is not stored`
+    if (version < newest) broken ??= brokenLink(root, roots.get(version + 1), version, gun)
     if (root === undefined) {
       // A root that is not here may or may not lead on; after a broken chain only those with the same key do.
       if (broken !== undefined) found.push({ version, follows: false, why: `${broken}; ${SAME_KEY}` })
       continue
     }
-    if (version < newest && broken === undefined && next !== undefined) {
-      const { keys, threshold } = rootKeys(root, gun, undefined)
-      if (countSigners(next.metadata, keys) < threshold) {
-        broken = `version ${version + 1} is not signed by the keys of version ${version}`
-      }
-    }
-    const own = rootKeys(root, gun, now)
-    if (countSigners(root.metadata, own.keys) < own.threshold) {
-      const begins = aliveFrom(root, gun, now)
-      broken ??=
-        begins === undefined
-          ? `root certificates of version ${version} have expired`
-          : `root certificates of version ${version} are not valid before ${formatTime(begins)}`
-    }
+    broken ??= untimely(root, gun, now)
     found.push(broken === undefined ? { version, follows: true } : { version, follows: false, why: broken })
   }
   return found.toReversed()
+}
+
+/** Says why clients do not get from this version to the next; undefined if they do, or if this one is not here. */
+function brokenLink(root: Root | undefined, next: Root | undefined, version: number, gun: Gun): string | undefined {
+  if (next === undefined) return `version ${version + 1} is not stored`
+  if (root === undefined) return undefined
+  const { keys, threshold } = rootKeys(root, gun, undefined)
+  if (countSigners(next.metadata, keys) >= threshold) return undefined
+  return `version ${version + 1} is not signed by the keys of version ${version}`
+}
+
+/** Says why a root does not count now, because of its certificates; undefined if it does. */
+function untimely(root: Root, gun: Gun, now: number): string | undefined {
+  const { keys, threshold } = rootKeys(root, gun, now)
+  if (countSigners(root.metadata, keys) >= threshold) return undefined
+  const certificates = `root certificates of version ${root.metadata.version}`
+  const begins = aliveFrom(root, gun, now)
+  return begins === undefined
+    ? `${certificates} have expired`
+    : `${certificates} are not valid before ${formatTime(begins)}`
 }
