@@ -53,14 +53,13 @@ function readLog(path: string): Buffer {
 function damagedPlace(log: Buffer): number | undefined {
   let bad: number | undefined
   let sequence = -1n
-  for (const { at, isWhole } of recordsIn(log)) {
+  for (const { at, isWhole, type, content } of recordsIn(log)) {
     if (!isWhole) {
       bad ??= at
       continue
     }
-    const type = log[at + 6]
-    if ((type === FULL || type === FIRST) && log.readUInt16LE(at + 4) >= SEQUENCE_BYTES) {
-      const next = log.readBigUInt64LE(at + HEADER_BYTES)
+    if ((type === FULL || type === FIRST) && content.length >= SEQUENCE_BYTES) {
+      const next = content.readBigUInt64LE()
       // A lower sequence is stale: the disk block held it before this file. LevelDB would take it for the newest.
       if (bad !== undefined || next < sequence) return bad ?? at
       sequence = next
@@ -72,11 +71,10 @@ function damagedPlace(log: Buffer): number | undefined {
 /** Yields the batches of a log, up to the first unreadable place. LevelDB's list of its tables has this format, too. */
 export function* wholeBatches(log: Buffer): IterableIterator<Buffer> {
   let parts: Buffer[] = []
-  for (const { at, isWhole } of recordsIn(log)) {
+  for (const { isWhole, type, content } of recordsIn(log)) {
     if (!isWhole) return
-    const type = log[at + 6]
     if (type === FULL || type === FIRST) parts = []
-    parts.push(log.subarray(at + HEADER_BYTES, at + HEADER_BYTES + log.readUInt16LE(at + 4)))
+    parts.push(content)
     if (type === FULL || type === LAST) yield Buffer.concat(parts)
   }
 }
@@ -86,8 +84,10 @@ export interface LogRecord {
   readonly at: number
   /** Where the next record may begin. */
   readonly next: number
-  /** False if the record or its length is damaged. */
+  /** False if the record or its length is damaged: then type and content mean nothing. */
   readonly isWhole: boolean
+  readonly type: number
+  readonly content: Buffer
 }
 
 /** Yields all such places of a log, in order. */
@@ -101,7 +101,7 @@ export function* recordsIn(log: Buffer): IterableIterator<LogRecord> {
     const whole = fits && end <= log.length && isWhole(log, ...checkedBytes(log, at), at)
     // If the length may be right, the next record follows directly: a batch after this one in the same block counts, too.
     const next = whole || (length > 0 && fits) ? withoutTrailer(end) : at + room
-    yield { at, next, isWhole: whole }
+    yield { at, next, isWhole: whole, type: log.readUInt8(at + 6), content: log.subarray(at + HEADER_BYTES, end) }
     at = next
   }
 }
