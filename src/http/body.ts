@@ -36,8 +36,7 @@ export class Bodies {
   ): Promise<T> {
     const { all } = this.#parked
     const own = sender === undefined ? undefined : this.#parked.of(sender)
-    let chunks: Buffer[] = []
-    let pieces: Buffer[] = []
+    const collected = new Collected()
     let parked = 0
     const park = (bytes: number): number => {
       parked += bytes
@@ -50,24 +49,17 @@ export class Bodies {
       await eachChunk(request, (chunk) => {
         size += chunk.length
         if (refusal === undefined) {
-          pieces.push(chunk)
-          if (pieces.length === PIECES_MAX) {
-            chunks.push(Buffer.concat(pieces))
-            pieces = []
-          }
+          collected.add(chunk)
           refusal = this.#refusal(size, limit, park(chunk.length)) ?? this.#overShare(own, parked)
         }
         if (refusal === undefined) return true
-        chunks = []
-        pieces = []
+        // From here on only read it, so that the client gets to read the refusal.
+        collected.clear()
         park(-parked)
         return size <= DISCARD_MAX_BYTES
       })
       if (refusal !== undefined) throw refusal
-      const body = Buffer.concat([...chunks, ...pieces], size)
-      chunks = []
-      pieces = []
-      return await use(body)
+      return await use(collected.take())
     } catch (cause) {
       if (cause instanceof Error && 'code' in cause && cause.code === 'ECONNRESET') {
         throw new TrustError('MALFORMED_UPLOAD', 'the request ended before its body did', { cause })
@@ -89,6 +81,31 @@ export class Bodies {
     const ownParked = own?.add(0) ?? 0
     if (ownParked <= parked || ownParked <= this.#parkedLimit - this.#parked.all.add(0)) return undefined
     return new TrustError('BUSY', 'too many of your uploads at once', { hint: 'send fewer at the same time' })
+  }
+}
+
+/** Chunks of a body, joined now and then. */
+class Collected {
+  #joined: Buffer[] = []
+  #pieces: Buffer[] = []
+
+  add(chunk: Buffer): void {
+    this.#pieces.push(chunk)
+    if (this.#pieces.length < PIECES_MAX) return
+    this.#joined.push(Buffer.concat(this.#pieces))
+    this.#pieces = []
+  }
+
+  /** Returns all of it, and keeps nothing. */
+  take(): Buffer {
+    const body = Buffer.concat([...this.#joined, ...this.#pieces])
+    this.clear()
+    return body
+  }
+
+  clear(): void {
+    this.#joined = []
+    this.#pieces = []
   }
 }
 
