@@ -97,24 +97,12 @@ export async function listen(
     answer(request, response)
   }
   server.on('request', inOrder(begin))
-  const event = tls === undefined ? 'connection' : 'secureConnection'
-  const [accept] = server.listeners(event) as [(socket: Socket) => void]
-  const giveToNode = (socket: Socket): void => {
-    accept.call(server, socket)
-    if (tls !== undefined) readFromStream(socket)
-  }
-  const listener: Listener = {
+  passConnections(server, app, {
     firstWithin: server.headersTimeout,
     answerWithin,
     nextWithin: server.keepAliveTimeout + server.keepAliveTimeoutBuffer,
-    giveToNode,
     answerBegins: () => connections.begin(),
     answerEnds: () => connections.end(),
-  }
-  server.off(event, accept)
-  server.on(event, (socket: Socket) => {
-    if (app.connected === undefined) giveToNode(socket)
-    else app.connected(socket, listener)
   })
   server.maxConnections = limits.connections
   // Let nothing be hidden from those who judge a request by its headers. Some versions of Node leave out lines beyond 1,000,
@@ -155,6 +143,23 @@ function serverOfNode(limits: HttpSettings['limits'], tls: TlsMaterial | undefin
     socket.allowHalfOpen = true
   })
   return server
+}
+
+/** Has the application take new connections, for TLS after the handshake, in place of Node's HTTP server. */
+function passConnections(server: Server, { connected }: App, parts: Omit<Listener, 'giveToNode'>): void {
+  const isTls = server instanceof HttpsServer
+  const event = isTls ? 'secureConnection' : 'connection'
+  const [accept] = server.listeners(event) as [(socket: Socket) => void]
+  const giveToNode = (socket: Socket): void => {
+    accept.call(server, socket)
+    if (isTls) readFromStream(socket)
+  }
+  const listener: Listener = { ...parts, giveToNode }
+  server.off(event, accept)
+  server.on(event, (socket: Socket) => {
+    if (connected === undefined) giveToNode(socket)
+    else connected(socket, listener)
+  })
 }
 
 /**
