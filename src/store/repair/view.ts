@@ -42,17 +42,8 @@ export async function openView(directory: string): Promise<View> {
   try {
     const listed = tablesToFollow(directory)
     for (const name of await readdir(directory)) {
-      const [from, to] = [join(resolve(directory), name), join(view, name)]
-      const isList = name === 'CURRENT' || name.startsWith('MANIFEST-')
-      if (isList) await writeFile(to, await readableBytes(from))
-      if (name === 'LOCK' && !(await isReadOnly(from))) await symlink(from, to)
-      if (!isTable(name) && !isLog(name)) continue
-      // LevelDB would write over a table that is not in its list.
-      if (isTable(name) && listed?.has(tableNumber(name)) === false) continue
-      const mended = (isTable(name) ? withoutTraps : withMatchingChecksums)(await readableBytes(from))
-      if (mended === undefined) await symlink(from, to)
-      else await writeFile(to, mended.bytes)
-      if (mended !== undefined && mended.bits > 0) turnedBack.push({ file: name, bits: mended.bits })
+      const bits = await putInView(name, resolve(directory), view, listed)
+      if (bits > 0) turnedBack.push({ file: name, bits })
     }
     const { level, relisted } = await openViewLevel(view, directory, listed !== undefined)
     return {
@@ -70,6 +61,40 @@ export async function openView(directory: string): Promise<View> {
     const hint = 'check the owner of these files, and the free space in the temporary directory (TMPDIR)'
     throw fileError('DATA_DAMAGED', `cannot look into ${directory}`, error, hint)
   }
+}
+
+/**
+ * Links or copies a file of a database into a view, if LevelDB needs it there.
+ *
+ * @param listed numbers of the tables in LevelDB's list, if it can be followed
+ * @returns how many flipped bits were turned back in the copy
+ */
+async function putInView(
+  name: string,
+  directory: string,
+  view: string,
+  listed: ReadonlySet<number> | undefined,
+): Promise<number> {
+  const [from, to] = [join(directory, name), join(view, name)]
+  if (name === 'LOCK') {
+    if (!(await isReadOnly(from))) await symlink(from, to)
+    return 0
+  }
+  if (name === 'CURRENT' || name.startsWith('MANIFEST-')) {
+    await writeFile(to, await readableBytes(from))
+    return 0
+  }
+  if (isLog(name)) {
+    const { bytes, bits } = withMatchingChecksums(await readableBytes(from))
+    await writeFile(to, bytes)
+    return bits
+  }
+  // LevelDB would write over a table that is not in its list.
+  if (!isTable(name) || listed?.has(tableNumber(name)) === false) return 0
+  const mended = withoutTraps(await readableBytes(from))
+  if (mended === undefined) await symlink(from, to)
+  else await writeFile(to, mended.bytes)
+  return mended?.bits ?? 0
 }
 
 async function isReadOnly(path: string): Promise<boolean> {
