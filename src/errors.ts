@@ -24,6 +24,7 @@ export type TrustErrorCode =
   | 'BUSY' // too much at once, such as uploads or wrong passwords: try again
   | 'CONFLICT' // compare-and-set lost: another commit came first; the caller re-reads and tries again
   | 'STORE_UNAVAILABLE' // a write failed, and nothing is written until the database is reopened: try again
+  | 'STOPPING' // the server is being stopped: no fault
   | 'CORRUPT' // a stored record does not match its own hash: never served
   | 'SIGNING_FAILED' // a required private key is not here or does not open
   | 'REGISTRY' // a registry, or another Notary server, does not answer as it should

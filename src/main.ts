@@ -227,7 +227,7 @@ async function start(opened: Opened, tls: ListenerTls, wired: Wired): Promise<Ru
       state.accepting = false
       closing.abort()
       await Promise.all([allThreads, ...following.map((each) => each?.stop())])
-      await Promise.all([listening.close(), threads.stop(), checks.close(), closeControl(), background.stop()])
+      await Promise.all([listening.close(), threads.stop(), checks.stop(), closeControl(), background.stop()])
       await Promise.all([signer.close(), store.close()])
       log.info({}, 'stopped')
       log.flush?.()

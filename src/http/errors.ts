@@ -56,6 +56,7 @@ export const WIRE_ERRORS: Readonly<Record<TrustErrorCode, WireError>> = {
   BUSY: { status: 429, code: 'TOOMANYREQUESTS', message: 'too many requests', retryAfter: 1 },
   CONFLICT: unavailable(1),
   STORE_UNAVAILABLE: unavailable(5),
+  STOPPING: unavailable(5),
   CORRUPT: unavailable(60),
   SIGNING_FAILED: UNKNOWN,
   REGISTRY: { ...UNKNOWN, status: 502 },

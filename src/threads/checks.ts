@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import { TrustError } from '../errors.ts'
+import { TrustError, type TrustErrorCode } from '../errors.ts'
 import type { CheckReport } from '../repository/check.ts'
 import { Turns } from '../repository/turns.ts'
 import type { OtherHandles } from '../store/commit/reopen.ts'
@@ -20,12 +20,14 @@ export class Checks implements OtherHandles {
   readonly #turns = new Turns<'check'>(WAITING_MAX, undefined, 'too many checks are waiting')
   #current: Promise<unknown> | undefined
   #giveUp: (why: TrustError) => void = () => undefined
-  #closed = false
+  /** Why no check may run now. */
+  #refusal: TrustError | undefined
+  #stopped = false
 
   /**
    * @param now milliseconds since 1970
    * @param gone aborted when nobody waits for the result any more
-   * @throws TrustError BUSY, SIGNER_UNAVAILABLE, STORE_UNAVAILABLE, or the reason of `gone`
+   * @throws TrustError BUSY, SIGNER_UNAVAILABLE, STORE_UNAVAILABLE, STOPPING, or the reason of `gone`
    */
   check(start: CheckStart, answers: MainAnswers, now: () => number, gone?: AbortSignal): Promise<CheckReport> {
     return this.#turns.take('check', () => {
@@ -37,13 +39,23 @@ export class Checks implements OtherHandles {
 
   /** Aborts the running check and releases the database. No further check starts before `open`. */
   async close(): Promise<void> {
-    this.#closed = true
-    this.#giveUp(unavailable())
-    await this.#current?.catch(() => undefined)
+    await this.#refuse('STORE_UNAVAILABLE', 'the database is being closed', 'try again in a moment')
   }
 
   async open(): Promise<void> {
-    this.#closed = false
+    if (!this.#stopped) this.#refusal = undefined
+  }
+
+  /** Aborts the running check and releases the database for good. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#refuse('STOPPING', 'the server is stopping', 'try again once it has stopped, or runs again')
+  }
+
+  async #refuse(code: TrustErrorCode, reason: string, hint: string): Promise<void> {
+    this.#refusal = new TrustError(code, `the check was abandoned: ${reason}`, { hint })
+    this.#giveUp(this.#refusal)
+    await this.#current?.catch(() => undefined)
   }
 
   async #run(
@@ -53,7 +65,7 @@ export class Checks implements OtherHandles {
     gone: AbortSignal | undefined,
   ): Promise<CheckReport> {
     gone?.throwIfAborted()
-    if (this.#closed) throw unavailable()
+    if (this.#refusal !== undefined) throw this.#refusal
     const worker = new Worker(PROGRAM, { workerData: start, resourceLimits: HEAP_LIMITS })
     const channel = new Channel<CheckAnswers>(worker, answers)
     const ended = once(worker, 'exit')
@@ -68,10 +80,4 @@ export class Checks implements OtherHandles {
       await worker.terminate()
     }
   }
-}
-
-function unavailable(): TrustError {
-  return new TrustError('STORE_UNAVAILABLE', 'the check was abandoned: the database is being closed', {
-    hint: 'try again in a moment',
-  })
 }

@@ -27,6 +27,7 @@ test('statuses and codes (wire spec §4)', () => {
     BUSY: [429, 'TOOMANYREQUESTS'],
     CONFLICT: [503, 'UNAVAILABLE'],
     STORE_UNAVAILABLE: [503, 'UNAVAILABLE'],
+    STOPPING: [503, 'UNAVAILABLE'],
     CORRUPT: [503, 'UNAVAILABLE'],
     CLOCK: [503, 'UNAVAILABLE'],
     REGISTRY: [502, 'UNKNOWN'],

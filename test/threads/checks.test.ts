@@ -13,6 +13,7 @@ import type { Anchor } from '../../src/store/anchor.ts'
 import type { LevelStore, StoreOptions } from '../../src/store/level-store.ts'
 import { Checks } from '../../src/threads/checks.ts'
 import type { CheckStart, MainAnswers } from '../../src/threads/messages.ts'
+import { keptLog, type Line } from '../support/local-app.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { commitOf, documentOf, newStore, storePlace } from '../support/test-store.ts'
 import { until } from '../support/until.ts'
@@ -163,9 +164,16 @@ async function askedOf(
   return { status: answer.statusCode ?? 0, said: await text(answer) }
 }
 
+/** Empties the log. @returns levels of the lines of checks */
+function levelsOf(lines: Line[]): string[] {
+  return lines.splice(0).flatMap(({ level, operation }) => (operation === 'check' ? [level] : []))
+}
+
 test('a server that reopens its database or stops gives up a check and says so to its caller', async () => {
   let failing = false
+  const lines: Line[] = []
   const server = await startTestServer({
+    log: keptLog(lines),
     faults: (step) => {
       if (failing && step === 'batch:before') throw new Error('disk full')
     },
@@ -185,8 +193,14 @@ test('a server that reopens its database or stops gives up a check and says so t
     await until('the store to be writable', () => running.store.readiness().writable)
     const sound = await askedOf(server)
     assert.deepEqual([sound.status, JSON.parse(sound.said).findings], [200, []])
+    assert.deepEqual(levelsOf(lines), ['error', 'info'])
     const stopped = await askedOf(server, () => void (closed = running.close()))
-    assert.deepEqual([stopped.status, /the check was abandoned/.test(stopped.said)], [503, true], stopped.said)
+    assert.deepEqual(
+      [stopped.status, /the check was abandoned: the server is stopping/.test(stopped.said)],
+      [503, true],
+    )
+    await closed
+    assert.deepEqual(levelsOf(lines), ['info'], 'an orderly stop is no error')
   } finally {
     await (closed ?? running.close())
     await rm(server.directory, { recursive: true })

@@ -22,7 +22,8 @@ export function answerErrorsAndLog(log: Log, clients: ClientAddresses) {
       log.info(factsOf(ctx, start), 'admin request')
     } catch (error) {
       answerError(ctx, error)
-      if (ctx.status >= 500) log.error({ ...factsOf(ctx, start), err: error }, 'admin request failed')
+      if (ctx.status >= 500 && !isOfStop(error))
+        log.error({ ...factsOf(ctx, start), err: error }, 'admin request failed')
       else log.info({ ...factsOf(ctx, start), refused: errorForAdmin(error).message }, 'admin request refused')
     }
   }
@@ -41,6 +42,11 @@ function answerError(ctx: AdminContext, error: unknown): void {
 export function errorForAdmin(error: unknown): Pick<TrustError, 'code' | 'message' | 'hint'> {
   if (error instanceof TrustError) return { code: error.code, message: error.message, hint: error.hint }
   return { code: 'STORE_UNAVAILABLE', message: 'the server failed to answer', hint: 'its log says why' }
+}
+
+/** True for what an orderly stop leaves undone: nobody needs to be told of a fault. */
+function isOfStop(error: unknown): boolean {
+  return error instanceof TrustError && error.code === 'STOPPING'
 }
 
 function factsOf({ state, method, status }: AdminContext, start: number): object {
