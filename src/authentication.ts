@@ -34,14 +34,18 @@ interface Parts {
   /** Milliseconds since 1970. */
   readonly now: () => number
   readonly log: Log
+  readonly metrics: {
+    /** Called after each fetch of `access.jwksUrl`. */
+    keySetFetched(succeeded: boolean): void
+  }
 }
 
 /** Sets up how people and programs are recognised, as the settings say. @throws TrustError BAD_SETTINGS */
 export function accessOf({ access }: Settings, parts: Parts): Recognition {
-  const { tokenKey, directory, passwords, now, log } = parts
+  const { tokenKey, directory, passwords, now } = parts
   const { mode, issuer = '', service, tokenLifeSeconds, clientCertificates } = access
   const users = new Map(clientCertificates?.users.map((pair) => pair.split('=') as [string, string]))
-  let findKey = mode === 'external' ? externalKeys(access, parts.tokenKeys, log) : undefined
+  let findKey = mode === 'external' ? externalKeys(access, parts.tokenKeys, parts) : undefined
   const recognised = createAccess({
     directory,
     now,
@@ -53,7 +57,7 @@ export function accessOf({ access }: Settings, parts: Parts): Recognition {
   return {
     access: recognised,
     useTokenKeys(bytes) {
-      findKey = externalKeys(access, bytes, log)
+      findKey = externalKeys(access, bytes, parts)
     },
   }
 }
@@ -72,10 +76,17 @@ export async function readTokenKeys({ access }: Settings): Promise<Uint8Array | 
   return readSetting(certificateBundleFile, 'access.certificateBundleFile')
 }
 
-function externalKeys(access: Settings['access'], bytes: Uint8Array | undefined, log: Log): FindKey {
+function externalKeys(
+  access: Settings['access'],
+  bytes: Uint8Array | undefined,
+  { log, metrics }: Pick<Parts, 'log' | 'metrics'>,
+): FindKey {
   const { jwksFile, jwksUrl, certificateBundleFile } = access
   if (jwksUrl !== undefined) {
-    return remoteKeys(jwksUrl, (reason) => log.warn({ url: jwksUrl, reason }, 'the key set cannot be fetched'))
+    return remoteKeys(jwksUrl, (reason) => {
+      metrics.keySetFetched(reason === undefined)
+      if (reason !== undefined) log.warn({ url: jwksUrl, reason }, 'the key set cannot be fetched')
+    })
   }
   if (bytes === undefined) throw new Error('the keys of the token service were not read')
   if (jwksFile !== undefined) return keySetKeys(bytes, jwksFile)

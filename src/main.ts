@@ -136,7 +136,7 @@ async function wire(opened: Opened) {
   const passwords = new Passwords(store, now)
   const tokenKeys = await readTokenKeys(settings)
   const tokenKey = settings.access.mode === 'built-in' ? await keys.tokenKey() : undefined
-  const recognition = accessOf(settings, { tokenKeys, tokenKey, directory: store, passwords, now, log })
+  const recognition = accessOf(settings, { tokenKeys, tokenKey, directory: store, passwords, now, log, metrics })
   const { access } = recognition
   const app = createApp({
     trust,
@@ -164,7 +164,7 @@ async function wire(opened: Opened) {
   const { parkedBytes, tokenBytes } = settings.limits
   const adminFor = (authenticate: Authenticate): App =>
     lazyApp(
-      async () => (await import('./http/admin/app.ts')).adminApp(world, authenticate, clients, parkedBytes),
+      async () => (await import('./http/admin/app.ts')).adminApp(world, authenticate, clients, metrics, parkedBytes),
       (error) => log.error({ err: error }, 'the admin API cannot be loaded'),
     )
   const control = adminFor(async () => LOCAL)

@@ -16,9 +16,9 @@ const SET_MAX_BYTES = 256 * 1024
 /**
  * Returns keys of a set that is fetched from a URL: cached for ten minutes, and fetched again for an unknown key id.
  *
- * @param failed receives the reason if a fetch fails, for the log
+ * @param after called after each fetch, with the reason if it failed; for log and metrics
  */
-export function remoteKeys(url: string, failed: (reason: string) => void): FindKey {
+export function remoteKeys(url: string, after: (failure: string | undefined) => void): FindKey {
   let set: KeySet = new Map()
   let fetchedAt = -Infinity
   let askedAt = -Infinity
@@ -30,9 +30,10 @@ export function remoteKeys(url: string, failed: (reason: string) => void): FindK
       set = parseKeySet(await fetchBytes(url), url)
       fetchedAt = now
       isFailing = false
+      after(undefined)
     } catch (error) {
       isFailing = true
-      failed(reasonOf(error))
+      after(reasonOf(error))
     }
   }
   const find = (kid: string, algorithm: string, now: number): PublicTokenKey | undefined =>

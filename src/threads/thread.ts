@@ -71,6 +71,7 @@ async function run(): Promise<Running> {
     },
   )
   const trust = trustOver(settings, { store, signer: remoteSignerFor(settings, keyring, main), log }, shared.locks)
+  const metrics = requestMetrics(registry)
   const recognition = accessOf(settings, {
     tokenKeys: start.tokenKeys,
     tokenKey: start.tokenKey && tokenKeyOf(start.tokenKey),
@@ -78,11 +79,12 @@ async function run(): Promise<Running> {
     passwords: { check: (...given) => main.ask('checkPassword', given) },
     now: Date.now,
     log,
+    metrics,
   })
   const app = createApp({
     trust,
     settings,
-    metrics: requestMetrics(registry),
+    metrics,
     overview: { unready: () => main.ask('unready', []), metrics: () => main.ask('metrics', []) },
     accepting: () => accepting,
     gate: gateOf(settings.access, recognition.access, () => realm),

@@ -18,6 +18,11 @@ describe('a fetched key set', () => {
   let status = 200
   let isSilent = false
   const failures: string[] = []
+  let fetched = 0
+  const noted = (failure: string | undefined): void => {
+    if (failure === undefined) fetched += 1
+    else failures.push(failure)
+  }
 
   before(async () => {
     service = createServer((request, response) => {
@@ -35,6 +40,7 @@ describe('a fetched key set', () => {
   })
   beforeEach(() => {
     asked = 0
+    fetched = 0
     status = 200
     isSilent = false
     content = JSON.stringify(keySetOf({ p256 }))
@@ -46,7 +52,7 @@ describe('a fetched key set', () => {
   }
 
   test('is fetched once, again after ten minutes or for a new key id, but not for each unknown one', async () => {
-    const find = remoteKeys(url, (reason) => failures.push(reason))
+    const find = remoteKeys(url, noted)
     assert.ok((await find(header('p256'), 0))?.key.equals(p256.publicKey))
     assert.ok(await find(header('p256'), MINUTE))
     assert.equal(asked, 1)
@@ -55,7 +61,7 @@ describe('a fetched key set', () => {
     assert.equal(asked, 2)
     for (let index = 0; index < 20; index += 1)
       assert.equal(await find(header(`no-${index}`), 2 * MINUTE + 100), undefined)
-    assert.equal(asked, 2)
+    assert.deepEqual([asked, fetched], [2, 2])
     // The service has withdrawn this key.
     content = JSON.stringify(keySetOf({ ed }))
     assert.ok(await find(header('p256'), 11 * MINUTE))
@@ -63,7 +69,7 @@ describe('a fetched key set', () => {
   })
 
   test('is fetched for a new key id also after the clock was ahead', async () => {
-    const find = remoteKeys(url, (reason) => failures.push(reason))
+    const find = remoteKeys(url, noted)
     assert.ok(await find(header('p256'), 365 * 24 * 60 * MINUTE))
     content = JSON.stringify(keySetOf({ p256, ed }))
     assert.ok(await find(header('ed', 'EdDSA'), 0))
@@ -72,14 +78,14 @@ describe('a fetched key set', () => {
   })
 
   test('is fetched once for many concurrent requests', async () => {
-    const find = remoteKeys(url, (reason) => failures.push(reason))
+    const find = remoteKeys(url, noted)
     const found = await Promise.all(Array.from({ length: 10 }, async () => find(header('p256'), 0)))
     assert.equal(found.filter((each) => each !== undefined).length, 10)
     assert.equal(asked, 1)
   })
 
   test('stays in use for a day while the service fails', async () => {
-    const find = remoteKeys(url, (reason) => failures.push(reason))
+    const find = remoteKeys(url, noted)
     assert.ok(await find(header('p256'), 0))
     status = 500
     assert.ok(await find(header('p256'), 20 * MINUTE))
@@ -90,7 +96,7 @@ describe('a fetched key set', () => {
   })
 
   test('is fetched again after the clock was ahead', async () => {
-    const find = remoteKeys(url, (reason) => failures.push(reason))
+    const find = remoteKeys(url, noted)
     const ahead = 365 * 24 * 60 * MINUTE
     assert.ok(await find(header('p256'), ahead))
     // The service now has other keys.
@@ -102,7 +108,7 @@ describe('a fetched key set', () => {
   test('is given up if the service does not answer in time', async (t) => {
     const limit = new AbortController()
     t.mock.method(AbortSignal, 'timeout', () => limit.signal)
-    const find = remoteKeys(url.replace('/jwks', '/silent'), (reason) => failures.push(reason))
+    const find = remoteKeys(url.replace('/jwks', '/silent'), noted)
     const found = find(header('p256'), 0)
     await until('it to be asked', () => asked > 0)
     limit.abort()
@@ -117,7 +123,7 @@ describe('a fetched key set', () => {
       'timeout',
       () => (limits[limits.push(new AbortController()) - 1] ?? assert.fail()).signal,
     )
-    const find = remoteKeys(url, (reason) => failures.push(reason))
+    const find = remoteKeys(url, noted)
     assert.ok(await find(header('p256'), 0))
     isSilent = true
     const first = find(header('p256'), 20 * MINUTE)
@@ -144,7 +150,7 @@ describe('a fetched key set', () => {
     const [own = assert.fail(), other = assert.fail()] = ['EC', 'RSA'].map((kty) => keys.find((key) => key.kty === kty))
     const ask = async (set: object[]): Promise<unknown> => {
       content = JSON.stringify({ keys: set })
-      return remoteKeys(url, (reason) => failures.push(reason))(header('p256'), 0)
+      return remoteKeys(url, noted)(header('p256'), 0)
     }
     const encrypting = { ...other, kid: own.kid, use: undefined, alg: 'RSA-OAEP' }
     assert.ok(await ask([own, encrypting]))
@@ -154,8 +160,7 @@ describe('a fetched key set', () => {
   })
 
   test('is refused if redirected, too long or malformed', async () => {
-    const ask = async (from: string): Promise<unknown> =>
-      remoteKeys(from, (reason) => failures.push(reason))(header('p256'), 0)
+    const ask = async (from: string): Promise<unknown> => remoteKeys(from, noted)(header('p256'), 0)
     assert.equal(await ask(url.replace('/jwks', '/moved')), undefined)
     content = JSON.stringify({ ...keySetOf({ p256 }), x: 'x'.repeat(300_000) })
     assert.equal(await ask(url), undefined)
@@ -170,7 +175,7 @@ describe('a fetched key set', () => {
 
   test('has no key for a token without a key id, with another algorithm or with certificates', async () => {
     content = JSON.stringify(keySetOf({ p256, rsa }))
-    const find = remoteKeys(url, (reason) => failures.push(reason))
+    const find = remoteKeys(url, noted)
     assert.equal(await find(header(undefined), 0), undefined)
     assert.equal(await find(header('p256', 'HS256'), 0), undefined)
     assert.equal(await find(header('p256', 'RS256'), 0), undefined)

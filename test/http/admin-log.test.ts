@@ -5,6 +5,7 @@ import { Passwords } from '../../src/access/passwords.ts'
 import { adminApp } from '../../src/http/admin/app.ts'
 import { authenticateAdmin } from '../../src/http/admin/authenticate.ts'
 import { clientAddresses } from '../../src/http/client-address.ts'
+import { createMetrics } from '../../src/http/metrics/metrics.ts'
 import { listen, type Listening } from '../../src/http/server.ts'
 import type { Trust } from '../../src/repository/trust.ts'
 import { PLAIN_HTTP_WORDS, settingsSchema } from '../../src/settings/schema.ts'
@@ -43,7 +44,14 @@ describe('the log has one line for each admin request', () => {
     const access = createAccess({ directory, now, passwords, userOfCertificate: () => undefined })
     const settings = settingsSchema.parse({ listen: { port: 0, plainHttp: PLAIN_HTTP_WORDS } })
     const clients = clientAddresses([])
-    const app = adminApp(worldOf(place), authenticateAdmin(access, clients, 16_384, trust.now), clients, 1_000_000)
+    const metrics = createMetrics(trust, local.directory)
+    const app = adminApp(
+      worldOf(place),
+      authenticateAdmin(access, clients, 16_384, trust.now),
+      clients,
+      metrics,
+      1_000_000,
+    )
     listening = await listen(app, settings, undefined)
     await addPerson(place, 'root', ['admin:*'], PASSWORD)
     token = await makeToken(place, 'ci', ['read:docker.io/acme/*'])

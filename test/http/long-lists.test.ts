@@ -16,6 +16,7 @@ import { TrustError } from '../../src/errors.ts'
 import { adminApp } from '../../src/http/admin/app.ts'
 import { listenOnSocket } from '../../src/http/admin/socket.ts'
 import { clientAddresses } from '../../src/http/client-address.ts'
+import { createMetrics } from '../../src/http/metrics/metrics.ts'
 import type { Ending } from '../../src/repository/expiry.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { keptLog, type Line } from '../support/local-app.ts'
@@ -40,7 +41,7 @@ async function start(waiting: Promise<void>) {
     return Array.from({ length: ROWS }, (_, index) => ({ what: `client CA ${index}`, expires: NOW + index }))
   }
   const world: World = { ...worldOf({ trust }), certificates }
-  const app = adminApp(world, async () => LOCAL, clientAddresses([]), 1_000_000)
+  const app = adminApp(world, async () => LOCAL, clientAddresses([]), createMetrics(trust, local.directory), 1_000_000)
   const directory = await mkdtemp(join(tmpdir(), 'countersign-long-lists-'))
   const socketPath = join(directory, 'control.sock')
   const stop = await listenOnSocket(socketPath, app, 1_000)

@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import { exchange } from '../support/exchange.ts'
-import { startLocalApp, type LocalApp } from '../support/local-app.ts'
+import { goodClaims, goodToken } from '../access/hostile-tokens.ts'
+import { keySetOf, makeServiceKeys } from '../access/token-forge.ts'
+import { exchange, type Endpoint } from '../support/exchange.ts'
+import { startLocalApp } from '../support/local-app.ts'
+import { startTestServer } from '../support/server.ts'
 import { keysFrom } from '../support/trust-world.ts'
+import { tufPath } from '../support/upload.ts'
 
 const NOW = Date.parse('2026-11-24T08:00:00.000Z')
 
-const scrape = async (app: LocalApp): Promise<string> =>
+const scrape = async (app: Endpoint): Promise<string> =>
   (await exchange(app, { path: '/metrics' })).body.toString('utf8')
 
 test('the first scrape and concurrent ones include process metrics; requests count from the start', async (t) => {
@@ -39,4 +46,44 @@ test('the room on the disk is told; before the first message, the webhook has fa
   const text = await scrape(app)
   assert.match(text, /^countersign_disk_available_bytes [1-9]\d{6,}$/m)
   assert.match(text, /^countersign_webhook_total\{result="failed"\} 0$/m)
+})
+
+test('requests to the admin API are counted, those with refused credentials too', async (t) => {
+  const server = await startTestServer({ settings: { admin: { listen: { port: 0 } } } })
+  t.after(() => server.stop())
+  const admin = { url: `https://localhost:${server.running.adminPort}`, ca: server.ca }
+  const password = Buffer.from('alice:wrong password').toString('base64')
+  for (const authorization of [`Basic ${password}`, `Bearer cs_${'0'.repeat(16)}_${'A'.repeat(43)}`]) {
+    assert.equal((await exchange(admin, { path: '/api/v1/users', headers: { authorization } })).status, 401)
+  }
+  assert.equal((await exchange(admin, { path: '/api/v1/no/such' })).status, 404)
+  assert.deepEqual((await scrape(server)).match(/^countersign_admin_requests_total\{.*$/gm), [
+    'countersign_admin_requests_total{operation="user.list",code="401"} 2',
+    'countersign_admin_requests_total{operation="unknown",code="404"} 1',
+  ])
+})
+
+test('each thread counts its fetches of the key set of a token service', async (t) => {
+  const keys = makeServiceKeys()
+  let fetches = 0
+  const service = createServer((_, response) => {
+    fetches += 1
+    if (fetches === 1) response.writeHead(500).end()
+    else response.end(JSON.stringify(keySetOf({ p256: keys.p256 })))
+  }).listen(0, '127.0.0.1')
+  await once(service, 'listening')
+  t.after(() => service.close())
+  const claims = goodClaims('example.org/app', Date.now())
+  const names = { realm: 'https://auth.example/token', issuer: claims.iss, service: claims.aud }
+  const jwksUrl = `http://127.0.0.1:${(service.address() as AddressInfo).port}/`
+  const access = { mode: 'external' as const, ...names, jwksUrl }
+  const server = await startTestServer({ transport: 'plain', threads: 2, settings: { access } })
+  t.after(() => server.stop())
+  const headers = { authorization: `Bearer ${goodToken(keys, 'p256', claims)}`, connection: 'close' }
+  // A thread does not fetch again within half a minute.
+  while (fetches < 2) await exchange(server, { path: tufPath('example.org/app', 'root.json'), headers })
+  assert.deepEqual((await scrape(server)).match(/^countersign_key_set_fetches_total\{.*$/gm), [
+    'countersign_key_set_fetches_total{result="fetched"} 1',
+    'countersign_key_set_fetches_total{result="failed"} 1',
+  ])
 })

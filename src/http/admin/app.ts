@@ -21,7 +21,7 @@ import { Router } from '../koa-router.ts'
 import { sentPath } from '../path.ts'
 import { bodyOf } from './body.ts'
 import { mergedInput, type RequestPart } from './input.ts'
-import { answerErrorsAndLog } from './log.ts'
+import { answerErrorsAndLog, type AdminMetrics } from './log.ts'
 import type { AdminContext, AdminState, Authenticate } from './state.ts'
 
 /** Most requests of one person about their own things that wait behind the running one. */
@@ -39,6 +39,7 @@ export function adminApp(
   world: Omit<World, 'asker'>,
   authenticate: Authenticate,
   clients: ClientAddresses,
+  metrics: AdminMetrics,
   parkedBytes: number,
 ): Koa<AdminState, object> {
   const bodies = new Bodies(parkedBytes, newCounts())
@@ -58,7 +59,7 @@ export function adminApp(
     answer(ctx, openApi(OPERATIONS))
   })
   app.on('error', answerFailed(world.trust.log))
-  app.use(answerErrorsAndLog(world.trust.log, clients))
+  app.use(answerErrorsAndLog(world.trust.log, clients, metrics))
   app.use((ctx, next) => {
     // Before the router reads the path, and throws an error that quotes the URL.
     sentPath(ctx)

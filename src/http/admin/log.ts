@@ -3,13 +3,20 @@ import { TrustError } from '../../errors.ts'
 import type { Log } from '../../log/log.ts'
 import type { ClientAddresses } from '../client-address.ts'
 import { wireErrorOf } from '../errors.ts'
+import type { Metrics } from '../metrics/metrics.ts'
 import type { AdminContext } from './state.ts'
 
+/** Operation of a request that names none. */
+const UNKNOWN = 'unknown'
+
+/** Where requests are counted. */
+export type AdminMetrics = Pick<Metrics, 'adminRequest'>
+
 /**
- * Wraps every admin request: sets its id, sends refusals as JSON, and logs one line. Never logs path, query or body:
+ * Wraps every admin request: sets its id, sends refusals as JSON, logs one line, and counts it. Never logs path, query or body:
  * people paste tokens and passwords there.
  */
-export function answerErrorsAndLog(log: Log, clients: ClientAddresses) {
+export function answerErrorsAndLog(log: Log, clients: ClientAddresses, metrics: AdminMetrics) {
   return async (ctx: AdminContext, next: () => Promise<unknown>): Promise<void> => {
     const start = performance.now()
     ctx.state.requestId = randomUUID()
@@ -26,6 +33,7 @@ export function answerErrorsAndLog(log: Log, clients: ClientAddresses) {
         log.error({ ...factsOf(ctx, start), err: error }, 'admin request failed')
       else log.info({ ...factsOf(ctx, start), refused: errorForAdmin(error).message }, 'admin request refused')
     }
+    metrics.adminRequest(ctx.state.operation ?? UNKNOWN, ctx.status)
   }
 }
 
@@ -50,7 +58,7 @@ function isOfStop(error: unknown): boolean {
 }
 
 function factsOf({ state, method, status }: AdminContext, start: number): object {
-  const { requestId, operation = 'unknown', gun, identity, address } = state
+  const { requestId, operation = UNKNOWN, gun, identity, address } = state
   const ms = Math.round((performance.now() - start) * 100) / 100
   return { requestId, method, operation, gun, status, ms, actor: identity?.name, address }
 }

@@ -8,6 +8,8 @@ import { registerStoreMetrics } from './store.ts'
 /** All metrics, in a registry of their own. */
 export interface Metrics extends RequestMetrics {
   readonly registry: Registry
+  /** Counts a request to the admin API. */
+  adminRequest(operation: string, status: number): void
   renewals(counts: RenewalCounts): void
   endings(found: readonly Ending[]): void
   /** The webhook was notified, or could not be. */
@@ -22,6 +24,12 @@ export interface Metrics extends RequestMetrics {
 export function createMetrics(trust: Trust, dataDirectory: string): Metrics {
   const registry = new Registry()
   const registers = [registry]
+  const adminRequests = new Counter({
+    name: 'countersign_admin_requests_total',
+    help: 'Requests to the admin API by operation and status code.',
+    labelNames: ['operation', 'code'] as const,
+    registers,
+  })
   const renewals = new Counter({
     name: 'countersign_renewals_total',
     help: 'Repositories whose timestamp, and what else was due, was re-signed in the background.',
@@ -69,6 +77,9 @@ export function createMetrics(trust: Trust, dataDirectory: string): Metrics {
   return {
     registry,
     ...requestMetrics(registry),
+    adminRequest(operation, status) {
+      adminRequests.inc({ operation, code: String(status) })
+    },
     renewals({ renewed, failed }) {
       renewals.inc({ result: 'renewed' }, renewed)
       renewals.inc({ result: 'failed' }, failed)

@@ -5,6 +5,8 @@ import { Counter, Histogram, type Registry } from './prometheus.ts'
 export interface RequestMetrics {
   /** Counts a request. @param seconds from its parsed head to the end of its response */
   request(operation: string, method: string, status: number, seconds: number): void
+  /** The key set of the token service was fetched, or could not be. */
+  keySetFetched(succeeded: boolean): void
 }
 
 /** Codes that are reported before they are first sent. */
@@ -31,6 +33,13 @@ export function requestMetrics(registry: Registry): RequestMetrics {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
     registers,
   })
+  const keySets = new Counter({
+    name: 'countersign_key_set_fetches_total',
+    help: 'Fetches of the key set of the token service.',
+    labelNames: ['result'] as const,
+    registers,
+  })
+  for (const result of ['fetched', 'failed']) keySets.inc({ result }, 0)
   // Looking a series up by its labels costs as much as everything else here.
   const seriesOf = remembered((operation: string) =>
     remembered((given: string) => {
@@ -48,6 +57,9 @@ export function requestMetrics(registry: Registry): RequestMetrics {
       const series = seriesOf(operation)(method)(status)
       series.count.inc()
       series.duration.observe(seconds)
+    },
+    keySetFetched(succeeded) {
+      keySets.inc({ result: succeeded ? 'fetched' : 'failed' })
     },
   }
 }
