@@ -3,15 +3,20 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
+import { createMetrics } from '../../src/http/metrics/metrics.ts'
+import { allEndings } from '../../src/repository/expiry.ts'
+import { renewDue } from '../../src/repository/renewal/loop.ts'
 import { goodClaims, goodToken } from '../access/hostile-tokens.ts'
 import { keySetOf, makeServiceKeys } from '../access/token-forge.ts'
 import { exchange, type Endpoint } from '../support/exchange.ts'
 import { startLocalApp } from '../support/local-app.ts'
+import { timeText } from '../support/metadata-file.ts'
 import { startTestServer } from '../support/server.ts'
-import { keysFrom } from '../support/trust-world.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { tufPath } from '../support/upload.ts'
 
 const NOW = Date.parse('2026-11-24T08:00:00.000Z')
+const DAY = 86_400_000
 
 const scrape = async (app: Endpoint): Promise<string> =>
   (await exchange(app, { path: '/metrics' })).body.toString('utf8')
@@ -85,5 +90,40 @@ test('each thread counts its fetches of the key set of a token service', async (
   assert.deepEqual((await scrape(server)).match(/^countersign_key_set_fetches_total\{.*$/gm), [
     'countersign_key_set_fetches_total{result="fetched"} 1',
     'countersign_key_set_fetches_total{result="failed"} 1',
+  ])
+})
+
+test('a repository whose root has expired hides neither what ends next nor a renewal that fails', async (t) => {
+  const app = await startLocalApp({ now: NOW })
+  t.after(() => app.close())
+  const publish = async (gun: string, life: number): Promise<void> => {
+    const world = await TrustWorld.create({ gun, now: NOW, serverKeys: keysFrom(app, gun), snapshot: 'server' })
+    world.root.expires = timeText(NOW + life)
+    await world.publishFirst(app)
+  }
+  await publish('example.org/over', 9 * DAY)
+  await publish('example.org/next', 30 * DAY)
+  app.clock.now = NOW + 10 * DAY
+  const timestamps = (text: string): unknown => text.match(/^countersign_\w*timestamp(s_due|_expiry) .*$/gm)
+  assert.deepEqual(timestamps(await scrape(app)), [
+    'countersign_timestamps_due 1',
+    `countersign_min_seconds_to_timestamp_expiry ${(4 * DAY) / 1000}`,
+  ])
+  await renewDue(app.trust)
+  assert.deepEqual(
+    app.lines.filter(({ text }) => text === 'renewal failed').map(({ level, gun }) => [level, gun]),
+    [['warn', 'example.org/over']],
+  )
+  assert.deepEqual(timestamps(await scrape(app)), [
+    'countersign_timestamps_due 0',
+    `countersign_min_seconds_to_timestamp_expiry ${(14 * DAY) / 1000}`,
+  ])
+  const metrics = createMetrics(app.trust, import.meta.dirname)
+  metrics.endings(await allEndings(app.trust, NOW + 60 * DAY))
+  const text = await metrics.registry.metrics()
+  assert.deepEqual(text.match(/^countersign_end\w+\{what="root"\} .*$/gm), [
+    'countersign_ending_within_60_days{what="root"} 2',
+    'countersign_ended{what="root"} 1',
+    `countersign_ending_soonest_seconds{what="root"} ${(20 * DAY) / 1000}`,
   ])
 })

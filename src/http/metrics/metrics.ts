@@ -38,13 +38,19 @@ export function createMetrics(trust: Trust, dataDirectory: string): Metrics {
   })
   const endings = new Gauge({
     name: 'countersign_ending_within_60_days',
-    help: 'Roles, certificates, tokens and aged keys that end within 60 days.',
+    help: 'Roles, certificates, tokens and aged keys that end within 60 days, or have ended.',
+    labelNames: ['what'] as const,
+    registers,
+  })
+  const ended = new Gauge({
+    name: 'countersign_ended',
+    help: 'Those of them that have ended.',
     labelNames: ['what'] as const,
     registers,
   })
   const soonest = new Gauge({
     name: 'countersign_ending_soonest_seconds',
-    help: 'Seconds until the first of them ends; negative when it has.',
+    help: 'Seconds until the first of the others ends; negative when it has since they were looked for.',
     labelNames: ['what'] as const,
     registers,
     // Looked for once a day, and told to the second.
@@ -95,14 +101,17 @@ export function createMetrics(trust: Trust, dataDirectory: string): Metrics {
     },
     endings(found) {
       endings.reset()
+      ended.reset()
       soonest.reset()
       soonestOf.clear()
       const kindOf = ({ what }: Ending): string =>
         what.startsWith('targets/') ? 'delegation' : what.startsWith('token ') ? 'token' : what
       for (const [what, group] of Map.groupBy(found, kindOf)) {
+        const ahead = group.filter(({ expires }) => expires > trust.now())
         endings.set({ what }, group.length)
-        // The soonest comes first.
-        soonestOf.set(what, group[0]?.expires ?? Infinity)
+        ended.set({ what }, group.length - ahead.length)
+        // One that has ended for good must not hide what ends next. The soonest comes first.
+        if (ahead[0] !== undefined) soonestOf.set(what, ahead[0].expires)
       }
     },
   }

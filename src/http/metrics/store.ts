@@ -1,16 +1,17 @@
 import { statfs } from 'node:fs/promises'
-import { TrustError } from '../../errors.ts'
+import { TrustError, unlessDamaged } from '../../errors.ts'
 import { stagedRoots } from '../../repository/roots/staged.ts'
 import type { Trust } from '../../repository/trust.ts'
 import { clockFault } from '../../store/journal.ts'
+import type { Due, Head } from '../../store/store.ts'
 import { Gauge, type Registry } from './prometheus.ts'
 
-/** Most due renewals to count; more are just "many". */
+/** Most due repositories to look at; more are just "many". */
 const DUE_MAX = 10_000
-/** The same for waiting roots. */
+/** Due repositories that are read at once; others get their turn between. */
+const DUE_AT_ONCE = 100
+/** Most waiting roots to count. */
 const WAITING_MAX = 1_000
-/** Most damaged repositories to skip. */
-const DAMAGED_MAX = 100
 
 /** Registers the state of store, keys, clock and disk: read at each scrape, so never outdated. */
 export function registerStoreMetrics(trust: Trust, dataDirectory: string, registers: Registry[]): void {
@@ -43,13 +44,13 @@ export function registerStoreMetrics(trust: Trust, dataDirectory: string, regist
   gauge('countersign_commits', 'Entries in the journal.', () => store.tail().number)
   gauge(
     'countersign_timestamps_due',
-    'Repositories whose timestamp is past half its life and not yet re-signed.',
-    async () => (await store.due(now(), DUE_MAX)).length,
+    'Repositories whose timestamp is past half its life and not yet re-signed, where root has not expired.',
+    () => timestampsDue(trust),
   )
   gauge('countersign_roots_waiting', 'Roots that wait for signatures.', () => rootsWaiting(trust))
   gauge(
     'countersign_min_seconds_to_timestamp_expiry',
-    'Seconds until the first timestamp expires; +Inf while there is none.',
+    'Seconds until the first timestamp expires, where root has not; +Inf while there is none.',
     async () => ((await firstTimestampExpiry(trust)) - now()) / 1000,
   )
 }
@@ -79,11 +80,33 @@ async function rootsWaiting(trust: Trust): Promise<number> {
   return waiting
 }
 
+async function timestampsDue(trust: Trust): Promise<number> {
+  let due = 0
+  for await (const _ of renewable(trust, trust.now())) due += 1
+  return due
+}
+
 /** Milliseconds since 1970; Infinity while there is no timestamp. Skips damaged repositories, whose expiry is unknown. */
-async function firstTimestampExpiry({ store }: Trust): Promise<number> {
-  for (const { gun } of await store.due(Number.MAX_SAFE_INTEGER - 1, DAMAGED_MAX)) {
-    const expires = await known(() => store.head(gun)?.roles['timestamp']?.expires ?? NaN)
-    if (!Number.isNaN(expires)) return expires
+async function firstTimestampExpiry(trust: Trust): Promise<number> {
+  for await (const head of renewable(trust, Number.MAX_SAFE_INTEGER - 1)) {
+    const expires = head?.roles['timestamp']?.expires
+    if (expires !== undefined) return expires
   }
   return Infinity
+}
+
+/**
+ * Yields heads of repositories that are due until a time, soonest first; undefined for a damaged one. Leaves out those
+ * whose root has expired: only a new root helps, and one that nobody needs any more would hide all others for good.
+ */
+async function* renewable({ store, now }: Trust, until: number): AsyncGenerator<Head | undefined> {
+  let due: Due[] = []
+  for (let looked = 0; looked < DUE_MAX; looked += due.length) {
+    due = await store.due(until, DUE_AT_ONCE, due.at(-1))
+    if (due.length === 0) break
+    for (const { gun } of due) {
+      const head = unlessDamaged(() => store.head(gun))
+      if ((head?.roles['root']?.expires ?? Infinity) >= now()) yield head
+    }
+  }
 }

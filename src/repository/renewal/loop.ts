@@ -54,16 +54,18 @@ async function renewOne(trust: Trust, gun: Gun, postponed: Postponed, counts: Re
     else postponed.set(gun, { since: trust.now(), pause: RETRY_AFTER })
   } catch (error) {
     counts.failed += 1
-    postponed.set(gun, { since: trust.now(), pause: pauseAfterFailure(trust, gun) })
-    trust.log.error({ gun, err: error }, 'renewal failed')
+    const isOver = rootHasExpired(trust, gun)
+    postponed.set(gun, { since: trust.now(), pause: isOver ? RETRY_EXPIRED_AFTER : RETRY_AFTER })
+    // Nothing is wrong with the server then.
+    trust.log[isOver ? 'warn' : 'error']({ gun, err: error }, 'renewal failed')
   }
 }
 
-function pauseAfterFailure({ store, now }: Trust, gun: Gun): number {
+function rootHasExpired({ store, now }: Trust, gun: Gun): boolean {
   try {
-    return (store.head(gun)?.roles['root']?.expires ?? Infinity) < now() ? RETRY_EXPIRED_AFTER : RETRY_AFTER
+    return (store.head(gun)?.roles['root']?.expires ?? Infinity) < now()
   } catch {
-    return RETRY_AFTER
+    return false
   }
 }
 
