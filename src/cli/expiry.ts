@@ -4,15 +4,27 @@ import { JSON_OPTION, wholeNumber } from './options.ts'
 import { ask } from './run.ts'
 import { counted, table } from './terminal/print.ts'
 
+/** Days ahead that people see unless they ask: in each repository four things end, most of them in years. */
+const DAYS_SHOWN = 365
+const DAYS_MAX = 36_500
+
+interface Options {
+  readonly days?: number
+  readonly json?: true
+}
+
 export function expiryCommand(): Command {
   return new Command('expiry')
-    .description('everything that ends, soonest first, and what to do about it')
-    .option('--days <days>', 'only what ends within this many days (default: all)', wholeNumber(0, 36_500))
+    .description('what ends, soonest first, and what to do about it')
+    .option(
+      '--days <days>',
+      `only what ends within this many days (default: ${DAYS_SHOWN}; with --json, everything)`,
+      wholeNumber(0, DAYS_MAX),
+    )
     .option(...JSON_OPTION)
-    .action(({ days }: { days?: number }, command: Command) =>
-      ask(command, showExpiry, { days }, (rows) => {
-        if (rows.length === 0)
-          return `nothing ends${days === undefined ? '' : ` within ${counted(days, 'day', 'days')}`}`
+    .action(({ days, json }: Options, command: Command) => {
+      const shown = days ?? DAYS_SHOWN
+      return ask(command, showExpiry, { days: json === true ? days : shown }, (rows) => {
         const cells = rows.map(({ gun, what, ends, daysLeft, todo }) => [
           ends.slice(0, 10),
           daysLeft < 0 ? 'ended' : String(daysLeft),
@@ -20,7 +32,11 @@ export function expiryCommand(): Command {
           what,
           todo,
         ])
-        return table([['ENDS', 'DAYS', 'REPOSITORY', 'WHAT', 'THEN'], ...cells])
-      }),
-    )
+        const nothing = `nothing ends within ${counted(shown, 'day', 'days')}`
+        const found = cells.length === 0 ? nothing : table([['ENDS', 'DAYS', 'REPOSITORY', 'WHAT', 'THEN'], ...cells])
+        return days === undefined
+          ? `${found}\nwhat ends after ${shown} days: countersign expiry --days ${DAYS_MAX}`
+          : found
+      })
+    })
 }

@@ -4,38 +4,16 @@ import type { Connection } from '../connection/connection.ts'
 import { EXIT } from '../exit.ts'
 import { forEachRepository } from '../fleet.ts'
 import { rolesIn, type AskedRoles } from '../root/asked-roles.ts'
-import {
-  nextAuthority,
-  hasAuthorityOptions,
-  type AuthorityOptions,
-  type NextAuthority,
-  workText,
-} from '../root/authority.ts'
+import { nextAuthority, hasAuthorityOptions, type AuthorityOptions, type NextAuthority } from '../root/authority.ts'
 import { RootKeyring } from '../root/keyring.ts'
-import { knownRootKeys, knownKeyText, type KnownRootKey } from '../root/known-keys.ts'
+import { knownRootKeys, type KnownRootKey } from '../root/known-keys.ts'
 import { print, printJson } from '../terminal/print.ts'
-import { clientsText } from './clients-text.ts'
+import { isWaiting, plansText, type Plan, type Unplanned } from './plan-text.ts'
 
 export interface PlanOptions extends AuthorityOptions {
   readonly stage?: true
   readonly json?: true
 }
-
-/** A plan, and what is known here about the root keys. */
-type Plan = RotationPlan & {
-  /** Those of `signers` that have a name here. */
-  readonly known: readonly KnownRootKey[]
-  /** True: too few of `signers` are sealed here, so the root that is made waits for signatures. */
-  readonly waits: boolean
-  /** The root keys that were chosen for it. */
-  readonly next?: {
-    readonly threshold: number
-    readonly keys: readonly { readonly name: string; readonly keyId: string }[]
-  }
-}
-
-/** A repository among many that cannot be planned; its obstacle says why. */
-type Unplanned = Pick<Plan, 'gun' | 'roles' | 'obstacles'>
 
 /** Prints what a rotation would do. @returns the exit code that the rotation would have */
 export async function plan(
@@ -61,10 +39,6 @@ export async function plan(
   return done ? EXIT.ok : EXIT.negative
 }
 
-function isWaiting(each: Plan | Unplanned): boolean {
-  return 'waits' in each && each.waits
-}
-
 function withHolders(found: RotationPlan, all: readonly KnownRootKey[]): Plan {
   const known = [...new Set(found.signers)].flatMap((id) => all.filter(({ keyId }) => keyId === id))
   const here = known.filter(({ holder }) => holder === 'sealed here')
@@ -86,37 +60,4 @@ function planned(found: Plan, { keys, threshold }: NextAuthority): Plan {
       ...offline.map(({ name }) => `the root key ${name} is offline: "countersign root import" it first`),
     ],
   }
-}
-
-/** Repositories for which the plan is the same, but for the name, share it: there may be hundreds. */
-function plansText(plans: readonly (Plan | Unplanned)[], options: PlanOptions): string {
-  const work = (each: Plan | Unplanned): string => workText(each.roles, options.renew, ['Renewing', 'Rotating'])
-  const general = (each: Plan | Unplanned): string[] =>
-    planLines({ ...each, obstacles: each.obstacles.map((text) => text.replaceAll(each.gun, 'GUN')) }, options)
-  const alike = Map.groupBy(plans, (each) => [work(each), ...general(each)].join('\n'))
-  const texts = [...alike.values()].map((group) => {
-    const first = group[0]!
-    if (group.length === 1) return [`${work(first)} of ${first.gun}`, ...planLines(first, options)].join('\n')
-    const many = `${group.length} repositories`
-    const names = group.map(({ gun }) => `    ${gun}`)
-    return [`${work(first)} of ${many}`, ...general(first), `  these ${many}:`, ...names].join('\n')
-  })
-  return texts.join('\n\n')
-}
-
-function planLines(each: Plan | Unplanned, { stage }: PlanOptions): string[] {
-  const obstacles = each.obstacles.map((text) => `  cannot be done: ${text}`)
-  if (!('version' in each)) return obstacles
-  const waits = each.waits && stage !== true && obstacles.length === 0
-  return [
-    `  root version ${each.version}, signed by ${each.threshold} of:`,
-    ...each.signers.map((keyId) => `    ${keyId} ${knownKeyText(keyId, each.known)}`),
-    ...(waits ? ['  it would wait for signatures: too few of these keys are sealed here'] : []),
-    ...(each.next === undefined ? [] : [`  from then on each root is signed by ${each.next.threshold} of:`]),
-    ...(each.next?.keys ?? []).map(({ name, keyId }) => `    ${keyId} ${name}`),
-    `  signed by the server with it: ${each.serverSigns.join(', ')}`,
-    ...clientsText(each.cachedRoots).map((text) => `  ${text}`),
-    ...each.breaks.map((text) => `  breaks: ${text}`),
-    ...obstacles,
-  ]
 }
