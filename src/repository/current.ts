@@ -1,4 +1,5 @@
 import { TrustError } from '../errors.ts'
+import { DAMAGED_HINT } from '../store/hints.ts'
 import type { Head, StoredDocument } from '../store/store.ts'
 import type { Current } from '../tuf/current.ts'
 import type { Gun } from '../tuf/gun.ts'
@@ -22,7 +23,7 @@ export function currentDocument({ store }: Documents, gun: Gun, head: Head, role
   if (document !== undefined) return document
   // It was deleted after the head was read, or it is damaged.
   if (store.head !== undefined && store.head(gun)?.roles[role]?.sha256 !== state.sha256) return undefined
-  throw new TrustError('CORRUPT', `the current ${role} of ${gun} is missing from the store`)
+  throw new TrustError('CORRUPT', `the store lacks the current ${role} of ${gun}`, { hint: DAMAGED_HINT })
 }
 
 /** As `currentDocument`, but decodes the document. @throws TrustError CORRUPT */
@@ -64,7 +65,8 @@ export function recallCurrent(trust: Trust, gun: Gun, head: Head, role: Role): M
 /** Returns the root in force of a repository that must have one. @throws TrustError CORRUPT */
 export function rootInForce(trust: Trust, gun: Gun, head: Head): Root {
   const metadata = recallCurrent(trust, gun, head, 'root')
-  if (metadata === undefined) throw new TrustError('CORRUPT', `${gun} has a timestamp and no root`)
+  if (metadata === undefined)
+    throw new TrustError('CORRUPT', `${gun} has a timestamp and no root`, { hint: DAMAGED_HINT })
   return storedRoot(metadata)
 }
 

@@ -1,6 +1,7 @@
 import { damageIn, TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Records } from './database/records.ts'
+import { DAMAGED_HINT } from './hints.ts'
 import { decodeNumber, parseEntry } from './journal.ts'
 import { historyKey, journalKey } from './keyspace.ts'
 import type { JournalEntry, JournalQuery, Store } from './store.ts'
@@ -89,7 +90,8 @@ function placesUpTo(number: number, end: number, numberAt: (place: number) => nu
 /** Reads an entry. @throws TrustError CORRUPT if it is missing or damaged */
 export function readEntry(records: Records, number: number): JournalEntry {
   const payload = records.get(journalKey(number))
-  if (payload === undefined) throw new TrustError('CORRUPT', `journal entry ${number} is missing`)
+  if (payload === undefined)
+    throw new TrustError('CORRUPT', `journal entry ${number} is missing`, { hint: DAMAGED_HINT })
   return parseEntry(payload)
 }
 
@@ -102,7 +104,8 @@ export function entryNumber(records: Records, gun: Gun, revision: number): numbe
 function numberOfRevision(records: Records, gun: Gun): (revision: number) => number {
   return (revision) => {
     const number = entryNumber(records, gun, revision)
-    if (number === undefined) throw new TrustError('CORRUPT', `the history of ${gun} lacks revision ${revision}`)
+    if (number === undefined)
+      throw new TrustError('CORRUPT', `the history of ${gun} lacks revision ${revision}`, { hint: DAMAGED_HINT })
     return number
   }
 }

@@ -1,6 +1,7 @@
 import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdDecompressSync } from 'node:zlib'
 import { TrustError } from '../errors.ts'
+import { DAMAGED_HINT } from './hints.ts'
 import { hexSha256 } from './journal.ts'
 
 /**
@@ -55,7 +56,9 @@ export function unpack(packed: Packed, sha256: string, load: (sha256: string) =>
   const dictionary = load(packed.base)
   const bytes = dictionary === undefined ? undefined : decompressed(packed.bytes, dictionary)
   if (bytes !== undefined && hexSha256(bytes) === sha256) return bytes
-  throw new TrustError('CORRUPT', `the document ${sha256} cannot be put together from ${packed.base}`)
+  throw new TrustError('CORRUPT', `the document ${sha256} cannot be put together from ${packed.base}`, {
+    hint: DAMAGED_HINT,
+  })
 }
 
 function decompressed(bytes: Uint8Array, dictionary: Uint8Array): Uint8Array | undefined {

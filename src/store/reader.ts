@@ -6,6 +6,7 @@ import type { Role } from '../tuf/role.ts'
 import { openRecord, stampOf } from './database/record.ts'
 import type { Records } from './database/records.ts'
 import { decodeDocument, decodeHead, decodeKeys, decodeOwner, decodeValue, type PackedDocument } from './encoding.ts'
+import { DAMAGED_HINT } from './hints.ts'
 import { readJournal } from './journal-reader.ts'
 import {
   documentKey,
@@ -53,7 +54,7 @@ export function readerOver(records: Records, tail: Store['tail'], writes: Writes
     // There is a history but no head: the first commit came between the two reads, or a bit of the head's key flipped, so
     // that LevelDB does not find it. The repository must not be taken for a new one, which anybody could claim.
     const now = heads.get(key)
-    if (now === undefined) throw new TrustError('CORRUPT', `the head of ${gun} is missing from the store`)
+    if (now === undefined) throw new TrustError('CORRUPT', `the store lacks the head of ${gun}`, { hint: DAMAGED_HINT })
     return now
   }
   const packedDocument = (gun: Gun, role: Role, sha256: string): PackedDocument | undefined => {

@@ -277,3 +277,34 @@ warning: ${DAMAGED} is damaged: cannot tell whether it trusts ci
     await server.end()
   })
 })
+
+test('a repository whose root or head is damaged or lost leads to check and repair', async (t) => {
+  const terminal = await Terminal.open()
+  t.after(() => terminal.close())
+  const server = await terminal.host()
+  const guns = ['example.org/damaged-root', 'example.org/lost-root', 'example.org/lost-head']
+  for (const gun of guns) {
+    const world = await TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(server, gun) })
+    await world.publishFirst(server)
+  }
+  const root = async (gun: string): Promise<Buffer> => {
+    const { roles } = await terminal.ask(showRepository, { gun })
+    return documentKey(parseGun(gun), 'root', roles.find(({ role }) => role === 'root')!.sha256)
+  }
+  const [damaged = '', lost = '', headless = ''] = guns
+  const [damagedRoot, lostRoot] = [await root(damaged), await root(lost)]
+  await server.end()
+  const place = { directory: terminal.path('data') }
+  await spoil(place, damagedRoot)
+  await lose(place, lostRoot)
+  await lose(place, headKey(parseGun(headless)))
+  const hint =
+    '"countersign check" lists all damage; to mend it, stop the server and run "countersign repair DIRECTORY"'
+  for (const command of ['repo show', 'key list', 'repo pin', 'tag list']) {
+    const says = (gun: string, text: string): Promise<string> =>
+      terminal.prints(`${command} ${gun}`, new RegExp(`^error: ${text}\nhint: ${hint}\n$`), 2)
+    await says(lost, `the store lacks the current root of ${lost}`)
+    await says(damaged, `the record "document ${damaged} root \\S+" is damaged`)
+    await says(headless, `the store lacks the head of ${headless}`)
+  }
+})
