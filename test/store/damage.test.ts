@@ -550,7 +550,7 @@ test('a missing head is damage: the repository is neither read nor written as a 
   await database.close()
   const store = await openStore(place)
   t.after(() => store.close())
-  const missing = { code: 'CORRUPT', message: /^the head of example\.org\/r0 is missing/ }
+  const missing = { code: 'CORRUPT', message: /^the store lacks the head of example\.org\/r0$/ }
   assert.throws(() => store.head(gun), missing)
   await assert.rejects(store.commit(commitOf(gun, 0, [documentOf('root', 1, 'of somebody else')])), missing)
   assert.equal(store.head(parseGun('example.org/never')), undefined)
