@@ -89,7 +89,7 @@ async function open(configured: Settings, overrides: Overrides) {
     onWait: () => log.warn({}, 'waiting for another process to let go of the database'),
     isFutile: () => isServerListening(controlSocket(settings)),
   }
-  const { keys, made } = await prepare(settings, waiting)
+  const { keys, made } = await prepare(settings, waiting, now())
   const shared = new Shared()
   const threads = new Threads()
   const checks = new Checks()

@@ -7,6 +7,7 @@ import { usesTls } from './settings/uses-tls.ts'
 import { createKeysDirectory, hasKeys, openKeysDirectory, type Keys } from './signing/keys-directory.ts'
 import { sizeOf } from './signing/secret-file.ts'
 import { ensureTlsIdentity } from './signing/tls/identity.ts'
+import { mustBeSet } from './store/journal.ts'
 import { makeStore } from './store/make-store.ts'
 import { whenUnlocked, type Waiting } from './store/when-unlocked.ts'
 
@@ -15,16 +16,23 @@ import { whenUnlocked, type Waiting } from './store/when-unlocked.ts'
  * refuses anything half there, since making the other half anew would hide a loss. An interrupted first start left no
  * commit, and is completed. The database is locked meanwhile, so that two first starts at once make each thing only once.
  *
+ * @param now milliseconds since 1970
  * @returns the opened keys, and what was made, in words
- * @throws TrustError BAD_KEYS, DATA_MISSING, DATA_EXISTS, DATA_LOCKED, DATA_DAMAGED, CORRUPT
+ * @throws TrustError CLOCK, BAD_KEYS, DATA_MISSING, DATA_EXISTS, DATA_LOCKED, DATA_DAMAGED, CORRUPT
  */
-export async function prepare(settings: Settings, waiting: Waiting): Promise<{ keys: Keys; made: string[] }> {
+export async function prepare(
+  settings: Settings,
+  waiting: Waiting,
+  now: number,
+): Promise<{ keys: Keys; made: string[] }> {
   const { dataDirectory, keysDirectory, anchorFile, passphraseFile } = settings
   const made: string[] = []
   let keys: Keys | undefined
   // The anchor is made last.
-  if (!(await hasAnchor(settings))) keys = await whenUnlocked(() => makeFirst(settings, made), waiting)
-  else if (!(await hasKeys(keysDirectory))) throw withoutKeys(settings)
+  if (!(await hasAnchor(settings))) {
+    mustBeSet(now)
+    keys = await whenUnlocked(() => makeFirst(settings, made), waiting)
+  } else if (!(await hasKeys(keysDirectory))) throw withoutKeys(settings)
   keys ??= await openKeysDirectory(keysDirectory, passphraseFile)
   if ((await sizeOf(join(dataDirectory, 'CURRENT'))) === undefined) {
     throw new TrustError('DATA_MISSING', `there is an anchor in ${anchorFile}, but no database in ${dataDirectory}`, {
@@ -70,11 +78,12 @@ function withoutKeys({ dataDirectory, keysDirectory }: Settings): TrustError {
  *
  * @param now milliseconds since 1970
  * @returns what was made, in words
- * @throws TrustError BAD_TLS
+ * @throws TrustError CLOCK, BAD_TLS
  */
 export async function prepareTls(settings: Settings, now: number): Promise<string[]> {
   const { keysDirectory, tls } = settings
   if (!usesTls(settings) || tls.certificateFile !== undefined) return []
+  mustBeSet(now)
   const parts = await ensureTlsIdentity(keysDirectory, serverNames(settings), now)
   return parts.length === 0 ? [] : [`${parts.join(' and ')} in ${join(keysDirectory, 'tls')}`]
 }

@@ -1,5 +1,5 @@
 import { TrustError } from '../errors.ts'
-import { clockFault } from '../store/journal.ts'
+import { clockFault, mustBeSet } from '../store/journal.ts'
 import type { Actor } from '../store/store.ts'
 import { SERVER, type Gun } from '../tuf/gun.ts'
 import { allGuns } from './all-guns.ts'
@@ -17,10 +17,11 @@ import type { Trust } from './trust.ts'
  * May be repeated, to sign what could not be signed before.
  *
  * @returns whether the clock had to be accepted, and how many repositories were re-signed
- * @throws TrustError STORE_UNAVAILABLE, CORRUPT; then the clock was not accepted
+ * @throws TrustError CLOCK if the clock was never set, STORE_UNAVAILABLE, CORRUPT; then the clock was not accepted
  */
 export async function acceptClock(trust: Trust, actor: Actor): Promise<RenewalCounts & { accepted: boolean }> {
   const { store } = trust
+  mustBeSet(trust.now())
   const accepted = clockFault(store.tail(), trust.now()) !== undefined
   // Read before the commit, so that after it only single repositories can fail, which are counted.
   const guns = await Array.fromAsync(allGuns(store))

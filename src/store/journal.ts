@@ -17,14 +17,28 @@ export const EMPTY_TAIL: Tail = { number: 0, hash: '0'.repeat(64), time: 0 }
 /** How far the clock may be behind the newest entry before commits are refused, in milliseconds. */
 const CLOCK_LEEWAY = 5 * 60_000
 
+/**
+ * Milliseconds since 1970: no version is older. A clock that says less was never set, as on a device without a battery:
+ * what is made with it, roots and certificates, has ended when the clock is right.
+ */
+const EARLIEST = Date.UTC(2026, 0, 1)
+
 /** Says why nothing can be committed at `time`, milliseconds since 1970; undefined if commits are possible. */
 export function clockFault({ time: last = 0 }: Partial<Tail>, time: number): string | undefined {
+  if (time < EARLIEST) return `the clock says ${new Date(time).toISOString()}, before Countersign was made`
   if (time >= last - CLOCK_LEEWAY) return undefined
   return `the clock says ${new Date(time).toISOString()}, the last commit was at ${new Date(last).toISOString()}`
 }
 
+/** @param time milliseconds since 1970 @throws TrustError CLOCK if the clock was never set */
+export function mustBeSet(time: number): void {
+  const fault = clockFault({}, time)
+  if (fault !== undefined) throw new TrustError('CLOCK', fault, { hint: 'set the clock, then try again' })
+}
+
 /** Returns the time for a commit: never before the previous entry. @throws TrustError CLOCK */
 export function commitTime(tail: Partial<Tail>, time: number): number {
+  mustBeSet(time)
   const fault = clockFault(tail, time)
   if (fault === undefined) return Math.max(time, tail.time ?? 0)
   const hint = 'set the clock, or, if it was ahead before and is right now, accept it with "countersign clock --accept"'

@@ -345,7 +345,7 @@ describe('whatever read fails, a committed change is not reported as a failure',
         assert.equal(answer.accepted, true)
         assert.equal(commits, 1 + answer.renewed)
       },
-      { nthTime: (n) => NOW - n * 30 * DAY },
+      { nthTime: (n) => NOW - (n * DAY) / 24 },
     ),
   ]
 
