@@ -56,6 +56,7 @@ export const rotationPlan = z.lazy(() =>
       commonName: z.string().meta({
         description: 'common name in the current root certificates: the repository, or a prefix and *',
       }),
+      certificates: texts.meta({ description: 'current root certificates with ECDSA keys, PEM in base64' }),
       serverSigns: texts.meta({ description: 'roles that the server signs along with the next root' }),
       cachedRoots: list(z.object({ version: count, follows: z.boolean(), why: z.string().exactOptional() })).meta({
         description: 'for each version of root that clients may have cached, whether they follow without an error',

@@ -1,10 +1,21 @@
 import { planRoot } from '../../admin/roots.ts'
-import { FORMER_KEY, PINNED_KEYS, type RotationPlan } from '../../repository/roots/rotation-plan.ts'
+import {
+  FORMER_KEY,
+  PINNED_CERTIFICATES,
+  PINNED_KEYS,
+  type RotationPlan,
+} from '../../repository/roots/rotation-plan.ts'
 import type { Connection } from '../connection/connection.ts'
 import { EXIT } from '../exit.ts'
 import { forEachRepository } from '../fleet.ts'
 import { rolesIn, type AskedRoles } from '../root/asked-roles.ts'
-import { nextAuthority, hasAuthorityOptions, type AuthorityOptions, type NextAuthority } from '../root/authority.ts'
+import {
+  nextAuthority,
+  hasAuthorityOptions,
+  keptCertificate,
+  type AuthorityOptions,
+  type NextAuthority,
+} from '../root/authority.ts'
 import { RootKeyring } from '../root/keyring.ts'
 import { knownRootKeys, type KnownRootKey } from '../root/known-keys.ts'
 import { print, printJson } from '../terminal/print.ts'
@@ -28,7 +39,7 @@ export async function plan(
     const roles = await rolesIn(connection, gun, asked)
     const before = withHolders(await connection.call(planRoot, { gun, roles }), here)
     const said = hasAuthorityOptions(roles, options) && before.obstacles.length === 0
-    return said ? planned(before, await nextAuthority(keyring, before, options)) : before
+    return said ? planned(before, await nextAuthority(keyring, before, options), options) : before
   })
   const plans = found.map((each): Plan | Unplanned =>
     'error' in each ? { gun: each.gun, roles: asked.named, obstacles: [each.error] } : each,
@@ -45,12 +56,17 @@ function withHolders(found: RotationPlan, all: readonly KnownRootKey[]): Plan {
   return { ...found, known, waits: here.length < found.threshold }
 }
 
-/** Adds the chosen root keys to a plan: the new ones sign too, so they must be here. */
-function planned(found: Plan, { keys, threshold }: NextAuthority): Plan {
-  const offline = keys.filter(({ sealed }) => sealed === null)
+/** Adds the chosen root keys to a plan: those that need a new certificate must be here, since they sign it themselves. */
+function planned(found: Plan, { keys, threshold }: NextAuthority, { renew }: PlanOptions): Plan {
+  const certified = keys.filter((key) => keptCertificate(found, key, renew) === undefined)
+  const offline = certified.filter(({ sealed }) => sealed === null)
   const stay = threshold <= found.threshold && found.signers.every((id) => keys.some(({ keyId }) => keyId === id))
   const same = stay && keys.length === found.signers.length
-  const untrue = [...(stay ? [FORMER_KEY] : []), ...(same ? [PINNED_KEYS] : [])]
+  const untrue = [
+    ...(stay ? [FORMER_KEY] : []),
+    ...(same ? [PINNED_KEYS] : []),
+    ...(same && certified.length === 0 ? [PINNED_CERTIFICATES] : []),
+  ]
   return {
     ...found,
     breaks: found.breaks.filter((text) => !untrue.includes(text)),

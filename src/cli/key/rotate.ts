@@ -9,7 +9,7 @@ import { forEachRepository, outcomeTable, WAITING_HINT, type Outcome } from '../
 import { namedRepositories } from '../named-repositories.ts'
 import { JSON_OPTION, wholeNumber } from '../options.ts'
 import { askedRoles, rolesIn, SERVER_MANAGED, type AskedRoles } from '../root/asked-roles.ts'
-import { nextAuthority, hasAuthorityOptions, workText } from '../root/authority.ts'
+import { nextAuthority, hasAuthorityOptions, keptCertificate, workText } from '../root/authority.ts'
 import { PASSPHRASE_OPTION, RootKeyring } from '../root/keyring.ts'
 import { stageAndPublish, stageVersion } from '../root/signatures.ts'
 import { withConnection } from '../run.ts'
@@ -89,7 +89,7 @@ async function rotateOne(
 }
 
 /**
- * Makes certificates for the root keys from now on, and asks for their passphrases.
+ * Returns certificates of the root keys from now on. Asks for the passphrases of those that need a new one.
  *
  * @returns also the version of the next root
  */
@@ -106,8 +106,11 @@ async function authority(
   if (obstacle !== undefined) throw new TrustError('WRONG_STATE', `no new root can be made for ${gun}: ${obstacle}`)
   const { keys, threshold } = await nextAuthority(keyring, before, options)
   const certificates: string[] = []
-  for (const { name } of keys) {
-    certificates.push(await keyring.certificate(await keyring.open(name), before.commonName, options.renew))
+  for (const key of keys) {
+    const kept = keptCertificate(before, key, options.renew)
+    certificates.push(
+      kept ?? (await keyring.certificate(await keyring.open(key.name), before.commonName, options.renew)),
+    )
   }
   return { certificates, threshold, version: before.version }
 }

@@ -2,9 +2,10 @@ import type { RootKey } from '../../admin/root-keys.ts'
 import { TrustError } from '../../errors.ts'
 import { keysText, rolesText } from '../../repository/roots/rotated-roles.ts'
 import type { RotationPlan } from '../../repository/roots/rotation-plan.ts'
+import { canonicalKeyId } from '../../tuf/keys/key.ts'
 import type { BaseRole } from '../../tuf/role.ts'
 import { SERVER_MANAGED } from './asked-roles.ts'
-import { rootKeyNamed, type RootKeyring } from './keyring.ts'
+import { isLasting, rootKeyNamed, type RootKeyring } from './keyring.ts'
 
 /** Options for a repository's root keys from now on. */
 export interface AuthorityOptions {
@@ -73,6 +74,24 @@ export async function nextAuthority(
   const threshold = rootThreshold ?? before
   mustReachThreshold(threshold, keys.length)
   return { keys, threshold }
+}
+
+/**
+ * Returns the certificate in force of a root key that stays, so that the key is not needed for a new one: it may be
+ * offline.
+ *
+ * @param certificates in force, as a plan has them
+ * @returns undefined if the key needs a new certificate: it has none yet, one that ends too soon, or `renew` asks for it
+ */
+export function keptCertificate(
+  { certificates }: Pick<RotationPlan, 'certificates'>,
+  { keyId }: Pick<RootKey, 'keyId'>,
+  renew: true | undefined,
+): string | undefined {
+  if (renew !== undefined) return undefined
+  return certificates.find(
+    (text) => canonicalKeyId({ keytype: 'ecdsa-x509', public: text }) === keyId && isLasting(text),
+  )
 }
 
 /** Checks the threshold before any passphrase is asked for. @throws TrustError INVALID_PARAMETERS */

@@ -16,8 +16,8 @@ export const DEFAULT_ROOT_KEY = 'root'
 
 /** Tries for a passphrase on the terminal. */
 const TRIES = 3
-/** Milliseconds: a shared certificate that ends sooner is not given to another repository. */
-const SHARED_LIFE_LEFT = 3 * 365 * 86_400_000
+/** Milliseconds: a certificate that ends sooner is not used for another root. */
+const LIFE_LEFT = 3 * 365 * 86_400_000
 
 /** An open root key. It exists only in the process of whoever typed the passphrase. */
 interface OpenRootKey {
@@ -185,8 +185,9 @@ export function rootKeyNamed(records: readonly RootKey[], name: string): RootKey
   return records.find((each) => each.name === name) ?? noSuchRootKey(name)
 }
 
-function isLasting(certificate: string): boolean {
+/** True if a certificate, PEM in base64, is valid now and for some years. */
+export function isLasting(certificate: string): boolean {
   const key = { keytype: 'ecdsa-x509', public: certificate }
   const [begins = Infinity, ends = 0] = [certificateBegins(key), certificateEnds(key)]
-  return begins <= Date.now() && ends > Date.now() + SHARED_LIFE_LEFT
+  return begins <= Date.now() && ends > Date.now() + LIFE_LEFT
 }

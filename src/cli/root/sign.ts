@@ -1,14 +1,14 @@
 import type { Command } from 'commander'
 import { listStagedRoots } from '../../admin/roots.ts'
 import { TrustError } from '../../errors.ts'
-import { withSignatures } from '../../repository/roots/staged.ts'
+import { counted, withSignatures, type StagedRootDescription } from '../../repository/roots/staged.ts'
 import { shellQuoted } from '../../tuf/gun.ts'
 import { EXIT } from '../exit.ts'
 import { forEachRepository, parseSingleGun, outcomeTable, WAITING_HINT } from '../fleet.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { run, withConnection } from '../run.ts'
 import { print, printJson } from '../terminal/print.ts'
-import { payloadForPeople, stagedForPeople } from './describe.ts'
+import { lackingText, payloadForPeople, stagedForPeople } from './describe.ts'
 import { holdsStaged, KEY_PASSPHRASE_OPTION, readRootKeyFile, readStaged, writeStaged } from './files.ts'
 import { PASSPHRASE_OPTION, RootKeyring } from './keyring.ts'
 import { knownRootKeys } from './known-keys.ts'
@@ -95,18 +95,25 @@ function signFile(file: string, keyFile: string, { keyPassphraseFile, dryRun, js
     const made = signaturesBy(key, staged)
     if (made.length === 0) {
       throw new TrustError('INVALID_PARAMETERS', `${keyFile} is not a root key of ${staged.gun}`, {
-        hint: `"countersign root show" shows which keys are needed`,
+        hint: `still to sign: ${lackingText(counted(staged), [])}`,
       })
     }
     const said = payloadForPeople(staged)
-    if (dryRun !== true) await writeStaged(file, withSignatures(staged, made))
+    const signed = withSignatures(staged, made)
+    if (dryRun !== true) await writeStaged(file, signed)
     if (json === true) printJson({ file, gun: staged.gun, version: staged.version, signatures: made })
     else {
       print(`${dryRun === true ? 'would sign' : 'signed'} this root of ${staged.gun} in ${file}:`)
       print(said)
-      if (dryRun !== true)
-        print(`take it back to the server: countersign root publish ${shellQuoted(staged.gun)} ${shellQuoted(file)}`)
+      if (dryRun !== true) print(nextStep(counted(signed), file))
     }
     return EXIT.ok
   })
+}
+
+/** Says who has to sign the file, or that it is ready. */
+function nextStep(staged: StagedRootDescription, file: string): string {
+  const publish = `countersign root publish ${shellQuoted(staged.gun)} ${shellQuoted(file)}`
+  if (staged.complete) return `take it back to the server: ${publish}`
+  return `still to sign: ${lackingText(staged, [])}\nhave them sign this file, or take it back to the server: ${publish}`
 }

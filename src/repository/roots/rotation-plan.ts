@@ -26,6 +26,8 @@ export interface RotationPlan {
   readonly threshold: number
   /** The common name in the root certificates in force: the GUN, or a prefix and `*`. */
   readonly commonName: string
+  /** The root certificates in force: PEM in base64, as root names them. */
+  readonly certificates: readonly string[]
   /** The roles that the server re-signs with it. */
   readonly serverSigns: readonly string[]
   readonly cachedRoots: readonly CachedRoot[]
@@ -61,6 +63,7 @@ export async function planRotation(
     signers: [...rootKeys(current, gun, undefined).keys.values()].map(canonicalKeyId),
     threshold: current.roles.root.threshold,
     commonName: commonNameOf(current, gun),
+    certificates: certificatesIn(current),
     serverSigns: roles.includes('targets') ? HELD_ROLES : ['snapshot', 'timestamp'],
     cachedRoots: await cachedRoots(roots, version, gun, now),
     breaks: breaksOf(roles, signedHere(head) ? held : undefined),
@@ -119,6 +122,14 @@ function commonNameOf(root: Root, gun: Gun): string {
   return names.find((name) => name !== undefined && matchesGun(name, gun)) ?? gun
 }
 
+/** Leaves out what no root key of `countersign root` has: bare keys, and certificates of RSA keys. */
+function certificatesIn({ roles }: Root): string[] {
+  return [...roles.root.keys.values()].flatMap(({ keytype, public: text }) => (keytype === 'ecdsa-x509' ? [text] : []))
+}
+
+/** Does not apply if the root certificates stay the same, which only the command knows. */
+export const PINNED_CERTIFICATES =
+  'clients that pin root certificates (trust_pinning) refuse the new root until they pin its certificate too'
 /** Does not apply if the root keys stay the same, which only the command knows. */
 export const PINNED_KEYS =
   'clients that pin root keys (Connaisseur) refuse the roots after it until they pin the new ones'
@@ -130,7 +141,7 @@ function breaksOf(roles: readonly BaseRole[], held: Held | undefined): string[] 
   const breaks: string[] = []
   if (roles.includes('root')) {
     breaks.push(
-      'clients that pin root certificates (trust_pinning) refuse the new root until they pin its certificate too',
+      PINNED_CERTIFICATES,
       PINNED_KEYS,
       'docker before 17.10 and notary before 0.5.1 refuse the roots after it where they have not read this one',
       FORMER_KEY,

@@ -97,16 +97,24 @@ export function describeStagedRoot(trust: Readable, gun: Gun, now: number): Stag
 export function descriptionOf(trust: Readable, gun: Gun, staged: StagedRoot, now: number): StagedRootDescription {
   const root = rootOf(staged)
   const previous = currentRoot(trust, gun, trust.store.head(gun))
-  const former = previous && need(rootKeys(previous, gun, undefined), staged)
-  const own = need(rootKeys(root, gun, now), staged)
-  const complete = [former, own].every((each) => each === undefined || isMet(each))
-  return { gun, version: root.metadata.version, ...staged, former, own, complete }
+  const former = previous && need(rootKeys(previous, gun, undefined))
+  const own = need(rootKeys(root, gun, now))
+  return counted({ gun, version: root.metadata.version, ...staged, former, own, complete: false })
 }
 
-function need({ keys, threshold }: RoleKeys, { signatures }: StagedRoot): SigningNeed {
-  const signers = new Set(signatures.map(({ keyid }) => keyid))
-  const list = [...keys].map(([id, key]) => ({ id, keyId: canonicalKeyId(key), signed: signers.has(id) }))
-  return { threshold, keys: list }
+function need({ keys, threshold }: RoleKeys): SigningNeed {
+  return { threshold, keys: [...keys].map(([id, key]) => ({ id, keyId: canonicalKeyId(key), signed: false })) }
+}
+
+/** Says anew who has signed and whether that is enough, by the ids on the signatures, which are not verified. */
+export function counted(staged: StagedRootDescription): StagedRootDescription {
+  const signers = new Set(staged.signatures.map(({ keyid }) => keyid))
+  const count = ({ threshold, keys }: SigningNeed): SigningNeed => ({
+    threshold,
+    keys: keys.map((key) => ({ ...key, signed: signers.has(key.id) })),
+  })
+  const [former, own] = [staged.former && count(staged.former), count(staged.own)]
+  return { ...staged, former, own, complete: [former, own].every((each) => each === undefined || isMet(each)) }
 }
 
 function isMet({ threshold, keys }: SigningNeed): boolean {
