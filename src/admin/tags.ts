@@ -4,7 +4,7 @@ import { whyExpired } from '../repository/client-view.ts'
 import { currentRoot, rootInForce } from '../repository/current.ts'
 import { signedTags, whyRefused } from '../repository/signed-tags.ts'
 import { signTags } from '../repository/signers/sign-tags.ts'
-import { shadowedTags } from '../repository/signers/signed-releases.ts'
+import { remainingTags, shadowedTags } from '../repository/signers/signed-releases.ts'
 import { firstRoleOf } from '../repository/signers/signing-roles.ts'
 import type { Trust } from '../repository/trust.ts'
 import type { Actor } from '../store/store.ts'
@@ -63,6 +63,9 @@ const changedTags = z.lazy(() =>
       absent: texts.meta({ description: 'tags to be removed that were not signed in the first place' }),
       shadowed: texts.meta({
         description: 'tags that differ in targets/releases, which docker uses instead of targets',
+      }),
+      remaining: texts.meta({
+        description: 'tags that were removed as a signer, and that targets signs too: docker uses that now',
       }),
       unseen: z.string().exactOptional().meta({
         description: 'why clients do not see what the repository signs; missing: they do',
@@ -161,6 +164,7 @@ async function changeTags(
   const seen = checked === undefined ? undefined : Date.parse(checked)
   // Before the commit, which does not affect the results: if this cannot be read, nothing is signed.
   const shadowed = name === undefined ? shadowedTags(world.trust, gun, edit) : []
+  const remaining = name === undefined ? [] : remainingTags(world.trust, gun, edit)
   const unseen = whyUnseen(world.trust, gun, name)
   const result = await signTags(
     world.trust,
@@ -173,7 +177,7 @@ async function changeTags(
     },
     actor,
   )
-  return { gun, ...result, shadowed, ...(unseen === undefined ? {} : { unseen }) }
+  return { gun, ...result, shadowed, remaining, ...(unseen === undefined ? {} : { unseen }) }
 }
 
 /** Says why clients will see nothing that is signed now; a signer does not sign the owner's targets, which may have expired. */

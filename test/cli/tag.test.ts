@@ -131,7 +131,15 @@ describe('tags from a registry, from a pipe, as a signer, under policies', () =>
     const { code, printed } = await pipe(list)
     assert.equal(code, 0, printed)
     const { etag, ...answer } = JSON.parse(printed) as Record<string, unknown>
-    assert.deepEqual(answer, { gun, roles: ['targets'], changed: true, leftOut: [], absent: [], shadowed: [] })
+    assert.deepEqual(answer, {
+      gun,
+      roles: ['targets'],
+      changed: true,
+      leftOut: [],
+      absent: [],
+      shadowed: [],
+      remaining: [],
+    })
     const { stdout } = await terminal.run(['tag', 'list', gun, '--json'])
     const listed = JSON.parse(stdout) as { etag: string; tags: { tag: string; length: number }[] }
     assert.equal(listed.etag, etag)
@@ -173,6 +181,18 @@ describe('tags from a registry, from a pipe, as a signer, under policies', () =>
     await prints('signer show nobody', /^error: there is no signer nobody\nhint: /, 1)
     await prints('signer create releases', /^error: "releases" cannot be the name of a signer\n/, 2)
     await prints('tag list GUN --as ci', 'no signed tags\n')
+  })
+
+  test('a tag removed as a signer that targets signs too is named, since docker goes on with it', async () => {
+    await prints('delegation add GUN ci', /^targets\/ci may sign GUN, /)
+    for (const as of ['', ' --as ci']) await prints(`tag sign GUN v5 ${ONE} 10${as}`, /^signed GUN:v5/)
+    await prints(
+      'tag remove GUN v5 --as ci',
+      'no longer signs GUN:v5 (targets/ci, targets/releases)\n' +
+        'warning: targets has v5 too, and docker uses that now: countersign tag remove GUN TAG, without --as; ' +
+        'where the owner has the targets key: notary remove -p GUN TAG\n',
+    )
+    await prints('tag remove GUN v5', 'no longer signs GUN:v5 (targets)\n')
   })
 
   test('with a policy, only what one of its rules allows is signed', async () => {

@@ -6,7 +6,7 @@ import { TrustError } from '../../errors.ts'
 import { trustingAsDocker } from '../../registry/docker-authorities.ts'
 import { readManifest, type ManifestFacts } from '../../registry/manifest.ts'
 import { registryPlace } from '../../registry/reference.ts'
-import { parseGun } from '../../tuf/gun.ts'
+import { parseGun, shellQuoted } from '../../tuf/gun.ts'
 import { dockerAuthorities, dockerLogin } from '../docker-config.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { tagRows } from '../repo/describe.ts'
@@ -130,7 +130,10 @@ function remove(gun: string, tags: string[], { as, ifMatch }: Options, command: 
   return ask(command, signManyTags, { gun, remove: tags, as, ifMatch }, show)
 }
 
-function changedText({ roles, changed, leftOut, absent, shadowed, unseen }: Changed, done: string): string {
+function changedText(
+  { gun, roles, changed, leftOut, absent, shadowed, remaining, unseen }: Changed,
+  done: string,
+): string {
   const lines = [changed ? `${done} (${roles.join(', ')})` : 'already up to date: nothing to do']
   if (leftOut.length > 0) {
     lines.push(`not signed again, since the key that signed them is no longer trusted: ${leftOut.join(', ')}`)
@@ -140,9 +143,18 @@ function changedText({ roles, changed, leftOut, absent, shadowed, unseen }: Chan
     ...(shadowed.length === 0
       ? []
       : [`targets/releases has something else for ${shadowed.join(', ')}, and docker uses that`]),
+    ...(remaining.length === 0 ? [] : [remainingText(gun, remaining)]),
     ...(unseen === undefined ? [] : [`clients do not see it: ${unseen}`]),
   ]
   return withWarnings(lines.join('\n'), warnings)
+}
+
+function remainingText(gun: string, tags: readonly string[]): string {
+  const name = shellQuoted(gun)
+  return (
+    `targets has ${tags.join(', ')} too, and docker uses that now: countersign tag remove ${name} TAG, without --as; ` +
+    `where the owner has the targets key: notary remove -p ${name} TAG`
+  )
 }
 
 async function lookUp(gun: string, tag: string): Promise<ManifestFacts> {

@@ -43,3 +43,14 @@ export function shadowedTags(trust: Trust, gun: Gun, { set, remove }: TargetsEdi
   const others = set.filter(({ tag, sha256 }) => said.has(tag) && said.get(tag) !== sha256).map(({ tag }) => tag)
   return [...others, ...remove.filter((tag) => said.has(tag))]
 }
+
+/**
+ * Returns the tags that a signer removes and targets signs too: docker takes them from there, once `targets/releases`
+ * does not have them.
+ */
+export function remainingTags(trust: Trust, gun: Gun, { remove }: TargetsEdit): string[] {
+  const head = trust.store.head(gun)
+  const targets = head && remove.length > 0 ? recallCurrent(trust, gun, head, 'targets') : undefined
+  const said = new Set(targets && targetEntries(targets).map(({ name }) => name))
+  return remove.filter((tag) => said.has(tag))
+}
