@@ -97,6 +97,8 @@ async function checkKey(trust: Readable, gun: Gun, key: StoredKey, opens: OpensK
   if (await opens({ gun, role, keyId }, sealed)) return
   const which = gun === SERVER ? `the key ${keyId} of the signer ${role}` : `the ${role} key ${keyId}`
   if (isRetired(trust, gun, key)) report(gun, 'warning', `${which} is not in use, and in no token here`)
+  else if (isReference(sealed))
+    report(gun, 'error', `${which} is in a PKCS#11 token, and not found there: see signers.pkcs11`)
   else report(gun, 'error', `${which} does not open`)
 }
 

@@ -52,7 +52,10 @@ describe('countersign repair of a server with keys in a PKCS#11 token', { skip }
     }
     const without = await terminal.run(['repair', 'without'])
     assert.equal(without.code, 1)
-    assert.match(without.stdout, /^error: the key \w+ of the signer targets\/ci does not open$/m)
+    assert.match(
+      without.stdout,
+      /^error: the key \w+ of the signer targets\/ci is in a PKCS#11 token, and not found there: see signers\.pkcs11$/m,
+    )
     await token.putBack()
     assert.equal((await repair('made')).code, 0)
   })

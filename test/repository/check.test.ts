@@ -50,10 +50,11 @@ test('keys lost with a token are errors while they are in use, warnings after', 
     const { findings } = await here.check((_, sealed) => !isReference(sealed))
     return findings.map(({ severity, text }) => `${severity}: ${text.replace(/[0-9a-f]{64}/, 'ID')}`)
   }
-  // Signing with such a key fails with the same words.
+  // A key that is sealed here is damaged instead, and signing with it fails with the words of `check`.
   const unsealed = trust.signer.sign({ gun: SERVER, role: 'targets/ci', keyId: 'k' }, Buffer.alloc(99), Buffer.alloc(1))
   await assert.rejects(unsealed, { message: 'the targets/ci key k of the server does not open' })
-  const lost = ['error: the timestamp key ID does not open', 'error: the key ID of the signer targets/ci does not open']
+  const where = 'is in a PKCS#11 token, and not found there: see signers.pkcs11'
+  const lost = [`error: the timestamp key ID ${where}`, `error: the key ID of the signer targets/ci ${where}`]
   await createSigner(custody, 'ci', TEST_ACTOR)
   await rotateKey(custody, GUN, 'timestamp', TEST_ACTOR)
   assert.deepEqual(await found(), lost)
