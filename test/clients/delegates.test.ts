@@ -9,6 +9,8 @@ import { Stage } from './support/stage.ts'
 import { runProgram, skipWithout, succeeded, type Outcome } from './support/tools.ts'
 
 const skip = skipWithout('docker', 'dockerd', 'docker-registry', 'notary')
+/** Of all keys of `DockerClient`. */
+const PASSPHRASE = 'a-test-passphrase'
 let stage: Stage
 let engine: Engine
 let passphrase: string
@@ -52,7 +54,8 @@ async function person(name: string): Promise<{ docker: DockerClient; pub: string
 /** Runs `notary` with docker's keys. */
 function notary({ directory }: DockerClient, ...args: string[]): Promise<Outcome> {
   const place = ['-d', join(directory, 'trust'), '-s', stage.url, '--tlscacert', stage.caFile]
-  return runProgram('notary', [...place, ...args], { NOTARY_DELEGATION_PASSPHRASE: 'a-test-passphrase' })
+  const passphrases = { NOTARY_DELEGATION_PASSPHRASE: PASSPHRASE, NOTARY_TARGETS_PASSPHRASE: PASSPHRASE }
+  return runProgram('notary', [...place, ...args], passphrases)
 }
 
 test(
@@ -121,5 +124,43 @@ test('after the last signer is removed, docker is told how to continue, and nota
   await bob.docker.run('trust', 'sign', `${gun}:v2`)
   await bob.docker.run('trust', 'revoke', `${gun}:v1`)
   assert.deepEqual(await tagsOf(reader, gun), ['v2 bob'])
+  assert.deepEqual(await stage.server.check(), [])
+})
+
+test('the runbooks for somebody who leaves and for a tag that nobody may pull work as written', { skip }, async () => {
+  const gun = `${engine.registry}/team/leaving`
+  const owner = await DockerClient.create(engine, stage, 'owner')
+  const [alice, bob, reader] = [await person('alice'), await person('bob'), (await person('reader')).docker]
+  const n = async (docker: DockerClient, ...args: string[]): Promise<Outcome> =>
+    succeeded(await notary(docker, ...args))
+  for (const tag of ['v1', 'v2']) await engine.image(`${gun}:${tag}`, tag)
+  // Signed in targets, since there are no signers yet.
+  await owner.run('push', `${gun}:v1`)
+  for (const [name, { pub }] of Object.entries({ alice, bob })) {
+    await owner.run('trust', 'signer', 'add', '--key', pub, name, gun)
+  }
+  await bob.docker.run('trust', 'sign', `${gun}:v1`)
+  await alice.docker.run('trust', 'sign', `${gun}:v2`)
+  const inspected = JSON.parse((await reader.run('trust', 'inspect', gun)).stdout) as {
+    Signers: { Name: string; Keys: { ID: string }[] }[]
+  }[]
+  const id = inspected[0]?.Signers.find(({ Name }) => Name === 'alice')?.Keys[0]?.ID ?? ''
+
+  // Alice was the last to sign, and leaves: her tag stays, and clients print no warning.
+  await n(bob.docker, 'witness', '-p', gun, 'targets/releases')
+  await n(owner, 'delegation', 'purge', '-p', gun, '--key', id)
+  await n(owner, 'delegation', 'remove', '-y', '-p', gun, 'targets/alice')
+  assert.doesNotMatch((await reader.run('pull', `${gun}:v2`)).text, /warning/)
+  assert.match((await alice.docker.try('trust', 'sign', `${gun}:v2`)).text, /no valid signing keys/)
+
+  // Bob withdraws what alice has signed. What targets has, too, only its owner can withdraw.
+  await bob.docker.run('trust', 'revoke', `${gun}:v2`)
+  assert.match((await reader.try('pull', `${gun}:v2`)).text, /No valid trust data for v2/)
+  await bob.docker.run('trust', 'revoke', `${gun}:v1`)
+  await reader.run('pull', `${gun}:v1`)
+  assert.deepEqual(await reader.signed(gun).then(({ v1 }) => v1?.signers), ['Repo Admin'])
+  assert.match((await owner.try('trust', 'revoke', `${gun}:v1`)).text, /no valid signing keys for delegation roles/)
+  await n(owner, 'remove', '-p', gun, 'v1')
+  assert.match((await reader.try('pull', `${gun}:v1`)).text, /No valid trust data for v1/)
   assert.deepEqual(await stage.server.check(), [])
 })
