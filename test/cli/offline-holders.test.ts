@@ -53,7 +53,18 @@ describe('two persons whose root keys are offline', () => {
     assert.ok(first.stdout.endsWith(others), first.stdout)
     const last = await terminal.run(`root sign both.json --key bob.key ${OUT}`.split(' '))
     assert.match(last.stdout, new RegExp(` {2}timestamp {2}1 of [0-9a-f]{64}\n${publish}$`))
+    await prints(
+      'root publish docker.io/acme/other both.json',
+      `error: both.json holds a root of ${GUN}, not of docker.io/acme/other\nhint: countersign root publish ${GUN} both.json\n`,
+      2,
+    )
     await prints(`root publish ${GUN} both.json`, `published root version 2 of ${GUN}\n`)
+    await prints(
+      `root publish ${GUN} both.json`,
+      `error: no root of ${GUN} waits for signatures\nhint: the one in both.json was published or discarded, ` +
+        `or another took its version: "countersign audit --gun ${GUN}" says which\n`,
+      1,
+    )
   })
 
   test('one of them is replaced, and the key of the other stays away from the server', async () => {

@@ -3,6 +3,7 @@ import type { DamagedRepository } from '../../admin/repository-answers.ts'
 import type { StagedRootRow } from '../../admin/root-answers.ts'
 import { discardRoot, listStagedRoots, publishRoot, showStagedRoot, signRoot } from '../../admin/roots.ts'
 import { TrustError } from '../../errors.ts'
+import type { EncodedSignature } from '../../tuf/encode.ts'
 import { shellQuoted } from '../../tuf/gun.ts'
 import { EXIT } from '../exit.ts'
 import { exitCodeOfList, DAMAGED } from '../list.ts'
@@ -84,13 +85,10 @@ function show(gun: string, { out, json }: Options, command: Command): Promise<vo
 function publish(gun: string, file: string | undefined, { dryRun, json }: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
     if (file !== undefined) {
-      const { signatures } = await readStaged(file)
-      if (signatures.length === 0) {
-        throw new TrustError('INVALID_PARAMETERS', `nobody has signed the root in ${file} yet`, {
-          hint: `countersign root sign ${shellQuoted(file)} --key KEYFILE`,
-        })
-      }
-      const staged = await connection.call(signRoot, { gun, signatures: [...signatures] }, dryRun)
+      const signatures = await signaturesIn(file, gun)
+      const staged = await connection
+        .call(signRoot, { gun, signatures }, dryRun)
+        .catch((error: unknown) => refuseNotStaged(file, gun, error))
       // A rehearsal forgets the signatures, so publishing would fail for lack of them.
       if (dryRun === true && staged.complete) return reportPublished(staged.version)
     }
@@ -108,6 +106,30 @@ function publish(gun: string, file: string | undefined, { dryRun, json }: Option
     else print(`${dryRun === true ? 'would publish' : 'published'} root version ${version} of ${gun}`)
     return EXIT.ok
   }
+}
+
+/** Returns the signatures of a repository's root in a file. @throws TrustError */
+async function signaturesIn(file: string, gun: string): Promise<EncodedSignature[]> {
+  const { gun: named, signatures } = await readStaged(file)
+  if (named !== gun) {
+    throw new TrustError('INVALID_PARAMETERS', `${file} holds a root of ${named}, not of ${gun}`, {
+      hint: `countersign root publish ${shellQuoted(named)} ${shellQuoted(file)}`,
+    })
+  }
+  if (signatures.length > 0) return [...signatures]
+  throw new TrustError('INVALID_PARAMETERS', `nobody has signed the root in ${file} yet`, {
+    hint: `countersign root sign ${shellQuoted(file)} --key KEYFILE`,
+  })
+}
+
+/** Says what may have become of the root in a file, if none waits. @throws TrustError */
+function refuseNotStaged(file: string, gun: string, error: unknown): never {
+  if (!(error instanceof TrustError) || error.code !== 'NOT_FOUND') throw error
+  const audit = `"countersign audit --gun ${shellQuoted(gun)}"`
+  throw new TrustError('NOT_FOUND', error.message, {
+    hint: `the one in ${file} was published or discarded, or another took its version: ${audit} says which`,
+    cause: error,
+  })
 }
 
 function rowsForPeople(rows: readonly (StagedRootRow | DamagedRepository)[], known: readonly KnownRootKey[]): string {
