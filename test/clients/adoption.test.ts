@@ -365,7 +365,7 @@ test("without its root key, a repository's tags are signed again under a root ke
   await adopt(gun, ...fromGo())
   const rows = (await done('tag', 'list', gun)).trimEnd().split('\n').slice(1)
   assert.equal(rows.length, 2)
-  // As `awk 'NR > 1 { print $1, $2, $3 }'` does.
+  // As awk does.
   const tags = await stage.file(rows.map((row) => row.split(/ +/, 3).join(' ')).join('\n'))
   await done('repo', 'delete', gun, '--yes')
   await done('repo', 'create', gun, '--passphrase-file', passphrase)

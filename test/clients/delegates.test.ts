@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { makeSigner } from '../../src/admin/signers.ts'
@@ -139,7 +140,9 @@ test('the runbooks for somebody who leaves and for a tag that nobody may pull wo
   for (const [name, { pub }] of Object.entries({ alice, bob })) {
     await owner.run('trust', 'signer', 'add', '--key', pub, name, gun)
   }
-  await bob.docker.run('trust', 'sign', `${gun}:v1`)
+  const { v1: former } = await reader.signed(gun)
+  await engine.image(`${gun}:v1`, 'v1 anew')
+  await bob.docker.run('push', `${gun}:v1`)
   await alice.docker.run('trust', 'sign', `${gun}:v2`)
   const inspected = JSON.parse((await reader.run('trust', 'inspect', gun)).stdout) as {
     Signers: { Name: string; Keys: { ID: string }[] }[]
@@ -153,12 +156,19 @@ test('the runbooks for somebody who leaves and for a tag that nobody may pull wo
   assert.doesNotMatch((await reader.run('pull', `${gun}:v2`)).text, /warning/)
   assert.match((await alice.docker.try('trust', 'sign', `${gun}:v2`)).text, /no valid signing keys/)
 
+  // The list of docs/ADOPTION.md is what docker sees: of v1, what bob has signed.
+  const [, program = ''] = /\|\n +awk '([^']+)'/.exec(await readFile('docs/ADOPTION.md', 'utf8')) ?? []
+  const list = succeeded(await runProgram('awk', [program], {}, await type('tag', 'list', gun))).stdout
+  const seen = Object.entries(await reader.signed(gun)).map(([tag, { digest }]) => `${tag} sha256:${digest}`)
+  assert.deepEqual(list.match(/\S+ sha256:\S+/g)?.toSorted(), seen.toSorted())
+  assert.ok(!list.includes(former?.digest ?? ''))
+
   // Bob withdraws what alice has signed. What targets has, too, only its owner can withdraw.
   await bob.docker.run('trust', 'revoke', `${gun}:v2`)
   assert.match((await reader.try('pull', `${gun}:v2`)).text, /No valid trust data for v2/)
   await bob.docker.run('trust', 'revoke', `${gun}:v1`)
   await reader.run('pull', `${gun}:v1`)
-  assert.deepEqual(await reader.signed(gun).then(({ v1 }) => v1?.signers), ['Repo Admin'])
+  assert.deepEqual((await reader.signed(gun))['v1'], former, 'docker goes back to the older digest')
   assert.match((await owner.try('trust', 'revoke', `${gun}:v1`)).text, /no valid signing keys for delegation roles/)
   await n(owner, 'remove', '-p', gun, 'v1')
   assert.match((await reader.try('pull', `${gun}:v1`)).text, /No valid trust data for v1/)
