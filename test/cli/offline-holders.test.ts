@@ -39,6 +39,7 @@ describe('two persons whose root keys are offline', () => {
   test('each is told who has to sign after them', async () => {
     await prints(`key rotate ${GUN} timestamp --stage`, /waits for signatures/)
     await prints(`root show ${GUN} --out both.json`, /^wrote both\.json/)
+    await prints(`root show ${GUN} --out copy.json`, /^wrote copy\.json/)
     const wrong = await terminal.run(`root sign both.json --key carol.key ${OUT}`.split(' '))
     const either = [`${ids['alice']}, ${ids['bob']}`, `${ids['bob']}, ${ids['alice']}`]
     assert.ok(
@@ -51,6 +52,16 @@ describe('two persons whose root keys are offline', () => {
     const first = await terminal.run(`root sign both.json --key alice.key ${OUT}`.split(' '))
     const others = `\nstill to sign: ${ids['bob']}\nhave them sign this file, or ${publish}`
     assert.ok(first.stdout.endsWith(others), first.stdout)
+    // Each may bring a copy of their own.
+    await prints(`root sign copy.json --key alice.key ${OUT}`, /^signed this root of /)
+    await prints(
+      `root publish ${GUN} copy.json --dry-run`,
+      /^would take the signatures in copy\.json; others are still to sign\n[^]* alice \(offline\): signed\n/,
+      1,
+    )
+    const taken = await terminal.run(`root publish ${GUN} copy.json --json`.split(' '))
+    assert.deepEqual(taken.code, 1)
+    assert.partialDeepStrictEqual(JSON.parse(taken.stdout), { gun: GUN, version: null, staged: { complete: false } })
     const last = await terminal.run(`root sign both.json --key bob.key ${OUT}`.split(' '))
     assert.match(last.stdout, new RegExp(` {2}timestamp {2}1 of [0-9a-f]{64}\n${publish}$`))
     await prints(

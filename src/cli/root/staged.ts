@@ -3,6 +3,7 @@ import type { DamagedRepository } from '../../admin/repository-answers.ts'
 import type { StagedRootRow } from '../../admin/root-answers.ts'
 import { discardRoot, listStagedRoots, publishRoot, showStagedRoot, signRoot } from '../../admin/roots.ts'
 import { TrustError } from '../../errors.ts'
+import type { StagedRootDescription } from '../../repository/roots/staged.ts'
 import type { EncodedSignature } from '../../tuf/encode.ts'
 import { shellQuoted } from '../../tuf/gun.ts'
 import { EXIT } from '../exit.ts'
@@ -86,11 +87,14 @@ function publish(gun: string, file: string | undefined, { dryRun, json }: Option
   return withConnection(command, async (connection) => {
     if (file !== undefined) {
       const signatures = await signaturesIn(file, gun)
+      // Read this before, so that the outcome can be shown even if the server stops meanwhile.
+      const known = knownRootKeys(await new RootKeyring(connection, undefined).records())
       const staged = await connection
         .call(signRoot, { gun, signatures }, dryRun)
         .catch((error: unknown) => refuseNotStaged(file, gun, error))
+      if (!staged.complete) return reportTaken(file, staged, known)
       // A rehearsal forgets the signatures, so publishing would fail for lack of them.
-      if (dryRun === true && staged.complete) return reportPublished(staged.version)
+      if (dryRun === true) return reportPublished(staged.version)
     }
     try {
       return reportPublished((await connection.call(publishRoot, { gun }, dryRun)).version)
@@ -100,6 +104,15 @@ function publish(gun: string, file: string | undefined, { dryRun, json }: Option
       throw error
     }
   })
+
+  function reportTaken(from: string, staged: StagedRootDescription, known: readonly KnownRootKey[]): number {
+    if (json === true) printJson({ gun, version: null, staged })
+    else {
+      print(`${dryRun === true ? 'would take' : 'took'} the signatures in ${from}; others are still to sign`)
+      print(stagedForPeople(staged, known))
+    }
+    return EXIT.negative
+  }
 
   function reportPublished(version: number): number {
     if (json === true) printJson({ gun, version })
