@@ -42,6 +42,11 @@ export function formatGrant({ pattern, actions }: Grant): string {
   return `${actions.join(',')}:${pattern}`
 }
 
+/** Says what somebody may do: `read,sign:docker.io/acme/* rotate:docker.io/acme/app`, or `nothing`. */
+export function grantsText(grants: readonly Grant[]): string {
+  return grants.length === 0 ? 'nothing' : grants.map(formatGrant).join(' ')
+}
+
 /** True if somebody may do everything that a grant allows, on every repository that its pattern matches. */
 export function covers({ grants, bounds = [] }: Identity, grant: Grant): boolean {
   return grant.actions.every((action) =>

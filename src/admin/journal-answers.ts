@@ -18,7 +18,9 @@ const record = z.lazy(() =>
   z.object({
     kind: z.string().meta({ description: 'kind of the record: user, token, signer, policy, root-key, staged-root …' }),
     name: z.string(),
-    action: z.string().exactOptional().meta({ description: 'what happened to a staged root: staged, signed …' }),
+    action: z.string().exactOptional().meta({
+      description: 'what happened to a user, token, root key or staged root: "added, may …", "revoked", "signed" …',
+    }),
     sha256: sha256.nullable().meta({ description: "SHA-256 of the record's value, hex; null: the record was removed" }),
   }),
 )

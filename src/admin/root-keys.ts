@@ -89,11 +89,19 @@ export const saveRootKey = operation({
       const shared = { ...before?.certificates, ...certificates }
       const place = sealed === undefined ? (before?.sealed ?? null) : sealed
       saved = { name, keyId: rootKeyId(publicKey), public: publicKey, sealed: place, certificates: shared, createdAt }
-      return [{ kind: 'root-key', name, value: saved }]
+      return [{ kind: 'root-key', name, value: saved, action: actionOf(before, sealed) }]
     })
     return saved as RootKey
   },
 })
+
+/** Says what is done to a root key, for the journal. @param sealed as in the input of `root-key.save` */
+function actionOf(before: RootKey | undefined, sealed: RootKey['sealed'] | undefined): string {
+  if (before === undefined) return sealed === null ? 'added, offline' : 'added'
+  if (sealed === undefined) return 'certificates added'
+  if (sealed === null) return 'offline now'
+  return before.sealed === null ? 'stored here again' : 'sealed anew'
+}
 
 /** Returns where each named root key is, by key id; a key with two names is where it can be used. */
 export async function rootKeyPlaces(trust: Trust): Promise<RootKeyPlaces> {

@@ -1,11 +1,13 @@
 import { z } from 'zod'
 import { allTokens, mintToken, type ApiToken } from '../access/api-token.ts'
+import { grantsText } from '../access/grant.ts'
 import { userNamed } from '../access/identities.ts'
 import { allows, LOCAL, type Identity } from '../access/permission.ts'
 import { existingUser } from '../access/user.ts'
 import { TrustError } from '../errors.ts'
 import { changeRecords } from '../repository/change.ts'
 import type { FoundRecords } from '../store/found-records.ts'
+import type { StoredRecord } from '../store/store.ts'
 import { milliseconds } from './answers.ts'
 import { grantsAnswer, grantsInput, mustCover } from './grants.ts'
 import { nameInput, someName } from './inputs.ts'
@@ -83,7 +85,9 @@ export const createToken = operation({
       const removed = roomForToken(tokens, ownerName, now, allows(creator, 'admin', undefined))
       const expires = days === null ? null : now + Math.round(days * DAY)
       made = { id, name, owner: ownerName, secretSha256, grants, expires, revoked: false, createdAt: now }
-      return [{ kind: 'token', name: id, value: made }, ...removed]
+      const whose = ownerName === null ? '' : `, of user:${ownerName}`
+      const action = `created as ${name}${whose}, may ${grantsText(grants)}`
+      return [{ kind: 'token', name: id, value: made, action }, ...removed]
     })
     // Show no text in a rehearsal: it would look like a token that exists.
     return { ...rowOf(made as ApiToken), token: rehearsal === true ? null : text }
@@ -124,11 +128,16 @@ export const revokeToken = operation({
         throw new TrustError('NOT_FOUND', 'there is no such token', { hint: '"countersign token list" prints all' })
       }
       revoked = { ...found, revoked: true }
-      return [{ kind: 'token', name: found.id, value: revoked }]
+      return [revokedToken(found)]
     })
     return rowOf(revoked as ApiToken)
   },
 })
+
+/** Returns the record that revokes a token. */
+export function revokedToken(token: ApiToken): StoredRecord {
+  return { kind: 'token', name: token.id, value: { ...token, revoked: true }, action: 'revoked' }
+}
 
 /** @throws TrustError FORBIDDEN for a token: what it made would outlive it */
 function mustNotBeToken({ name }: Identity): void {

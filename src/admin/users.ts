@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { allTokens } from '../access/api-token.ts'
+import { grantsText } from '../access/grant.ts'
 import { hashPassword, PASSWORD_MAX_BYTES } from '../access/password.ts'
 import { allUsers, existingUser, findUser, type User } from '../access/user.ts'
 import { damageIn, TrustError } from '../errors.ts'
@@ -10,6 +11,7 @@ import { grantsAnswer, grantsInput } from './grants.ts'
 import { nameInput } from './inputs.ts'
 import { operation } from './operation.ts'
 import { rows, rowsOf } from './rows.ts'
+import { revokedToken } from './tokens.ts'
 
 /** A user as it is shown: without the password's hash. */
 const userRow = z.lazy(() =>
@@ -62,7 +64,7 @@ export const addUser = operation({
           hint: '"countersign user set" changes what they may do, "countersign user password" their password',
         })
       }
-      return [{ kind: 'user', name, value: user }]
+      return [{ kind: 'user', name, value: user, action: `added, may ${grantsText(grants)}` }]
     })
     return rowOf(user)
   },
@@ -81,7 +83,11 @@ export const setUser = operation({
     await changeRecords(trust, actor, async () => {
       const found = existingUser(trust.store, name)
       user = { ...found, grants: grants ?? found.grants, disabled: disabled ?? found.disabled }
-      return [{ kind: 'user', name, value: user }]
+      const told = [
+        ...(grants === undefined ? [] : [`may ${grantsText(grants)}`]),
+        ...(disabled === undefined ? [] : [disabled ? 'disabled' : 'enabled']),
+      ]
+      return [{ kind: 'user', name, value: user, action: told.join(', ') || 'not changed' }]
     })
     return rowOf(user as User)
   },
@@ -98,7 +104,8 @@ export const setPassword = operation({
   async run({ trust }, { name, password }, actor) {
     const hash = await hashPassword(password)
     await changeRecords(trust, actor, async () => {
-      return [{ kind: 'user', name, value: { ...existingUser(trust.store, name), password: hash } }]
+      const changed = { ...existingUser(trust.store, name), password: hash }
+      return [{ kind: 'user', name, value: changed, action: 'password changed' }]
     })
     return { name }
   },
@@ -120,10 +127,7 @@ export const removeUser = operation({
       const { values } = await allTokens(trust.store)
       const tokens = values.filter((token) => token.owner === name && !token.revoked)
       revoked = tokens.length
-      return [
-        { kind: 'user', name, value: null },
-        ...tokens.map((token) => ({ kind: 'token' as const, name: token.id, value: { ...token, revoked: true } })),
-      ]
+      return [{ kind: 'user', name, value: null }, ...tokens.map(revokedToken)]
     })
     return { name, removed: true as const, revokedTokens: revoked }
   },

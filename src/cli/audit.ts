@@ -99,7 +99,7 @@ function entryText(
     }),
     ...keys.map(({ role, keyId }) => `    key of ${role}: ${shortId(keyId)}`),
     ...records.map(({ kind: of, name, sha256, action }) => {
-      if (action !== undefined) return `    ${of} ${name}: ${action}`
+      if (action !== undefined) return `    ${of} ${name}: ${visible(action)}`
       return `    ${of} ${name}${sha256 === null ? ' removed' : ''}`
     }),
     ...roles.map(roleText),

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import type { z } from 'zod'
+import { grantsText } from '../access/grant.ts'
 import {
   createToken,
   listTokens,
@@ -13,7 +14,7 @@ import { list } from './list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION, wholeNumber } from './options.ts'
 import { ask } from './run.ts'
 import { daysLeft } from './terminal/print.ts'
-import { ALLOW_HELP, grantsFrom, grantsText } from './user.ts'
+import { ALLOW_HELP, grantsFrom } from './user.ts'
 
 interface Options {
   allow?: string[]

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { z } from 'zod'
-import { formatGrant, parseGrant } from '../access/grant.ts'
+import { grantsText, parseGrant } from '../access/grant.ts'
 import { ACTIONS, type Grant } from '../access/permission.ts'
 import { addUser, listUsers, removeUser, setPassword, setUser, type UserRow } from '../admin/users.ts'
 import { TrustError } from '../errors.ts'
@@ -74,11 +74,6 @@ export function userCommand(): Command {
 /** Parses the values of `--allow`. @throws TrustError INVALID_PARAMETERS */
 export function grantsFrom(texts: readonly string[]): { pattern: string; actions: Grant['actions'][number][] }[] {
   return texts.map(parseGrant).map(({ pattern, actions }) => ({ pattern, actions: [...actions] }))
-}
-
-/** `read,sign:docker.io/acme/* rotate:docker.io/acme/app` */
-export function grantsText(grants: readonly Grant[]): string {
-  return grants.length === 0 ? 'nothing' : grants.map(formatGrant).join(' ')
 }
 
 function add(name: string, { allow = [], password, passwordFile }: Options, command: Command): Promise<void> {

@@ -113,7 +113,7 @@ export interface StoredRecord {
   readonly name: string
   /** Any JSON value; null removes the record. Never a secret in the clear. */
   readonly value: unknown
-  /** For the journal: what was done, if the value does not show it: `staged`, `signed` … for a waiting root. */
+  /** For the journal, which has only a hash of the value: what was done, such as `signed` to a waiting root. */
   readonly action?: string
 }
 
