@@ -55,10 +55,13 @@ export const setPolicy = operation({
   input: z.strictObject({ subject, rules: z.array(ruleInput).min(1).max(RULES_MAX) }),
   answer: () => tagPolicy.unwrap().extend({ warnings: texts }),
   async run({ trust }, policy, actor) {
-    // Before the commit: if this cannot be read, nothing is set.
-    const warnings = await unknown(trust.store, policy.subject)
-    await changeRecords(trust, actor, async () => [{ kind: 'policy', name: policy.subject, value: policy }])
-    return { ...policy, warnings }
+    let warnings: readonly string[] = []
+    await changeRecords(trust, actor, async () => {
+      // In turn with those who add or remove that name. Before the commit: if this cannot be read, nothing is set.
+      warnings = await unknown(trust.store, policy.subject)
+      return [{ kind: 'policy', name: policy.subject, value: policy }]
+    })
+    return { ...policy, warnings: [...warnings] }
   },
 })
 

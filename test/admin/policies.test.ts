@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { allTokens } from '../../src/access/api-token.ts'
 import { parsed, type World } from '../../src/admin/operation.ts'
 import { removePolicy, setPolicy, showPolicy } from '../../src/admin/policies.ts'
 import { removeTag, signTag } from '../../src/admin/tags.ts'
 import { TrustError } from '../../src/errors.ts'
 import type { Store } from '../../src/store/store.ts'
 import { fileMeta } from '../support/metadata-file.ts'
-import { TEST_ACTOR } from '../support/local-trust.ts'
+import { openLocalTrust, TEST_ACTOR } from '../support/local-trust.ts'
 import { A, B, base64, GUN, withSigner } from '../support/owned-repository.ts'
-import { worldOf } from '../support/people.ts'
+import { makeToken, worldOf } from '../support/people.ts'
 
 test("signing over an owner's tag counts as a move: docker looks into targets/releases first", async (t) => {
   const world = await withSigner(t)
@@ -55,6 +56,32 @@ test('a lost policy forbids all signing until it is set again or removed', async
   assert.equal((await sign('v2')).changed, true)
   await removePolicy.run(place, subject, TEST_ACTOR)
   assert.equal((await sign('rc')).changed, true)
+})
+
+test('a policy for a token that is being made has no warning that there is none', async (t) => {
+  const here = await openLocalTrust(Date.now())
+  t.after(() => here.close())
+  const making = Promise.withResolvers<void>()
+  const made = Promise.withResolvers<void>()
+  const store: Store = {
+    ...here.trust.store,
+    async commit(commit) {
+      making.resolve()
+      await made.promise
+      return here.trust.store.commit(commit)
+    },
+  }
+  const place = { trust: { ...here.trust, store } }
+  const token = makeToken(place, 'ci', ['read:*'])
+  await making.promise
+  const policy = { subject: 'token:ci', rules: [{ guns: '*', tags: 'v*' }] }
+  const set = setPolicy.run(worldOf(place), parsed(setPolicy, policy), TEST_ACTOR)
+  // Whatever is read before the token is there, has been read now.
+  await allTokens(store)
+  await allTokens(store)
+  made.resolve()
+  await token
+  assert.deepEqual((await set).warnings, [])
 })
 
 test('a policy can be set for a damaged signer, without a warning', async (t) => {
