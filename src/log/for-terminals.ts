@@ -1,5 +1,8 @@
-/** Characters that a terminal acts on instead of showing them, or shows in another place. */
-export const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+/**
+ * Characters that a terminal acts on instead of showing them, or shows in another place, or shows as nothing or as a
+ * blank: two names that differ only in these would look the same.
+ */
+export const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800[\p{Zs}--\x20]]/gv
 const DELETE = '\u007f'
 
 /**

@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import { pinRepository } from '../../src/admin/repositories.ts'
 import { exchange } from '../support/exchange.ts'
 import { asOwner, makeRootKeys } from '../support/owner.ts'
+import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { tufPath } from '../support/upload.ts'
 import type { Hosted } from './hosted.ts'
 import { Terminal } from './terminal.ts'
@@ -106,5 +107,16 @@ To have clients start from this root, not from the first one that they see:
     )
     await prints(`repo pin ${ONE} --for portieris`, /^error: .* Allowed choices are docker, notary, connaisseur\./, 2)
     await prints(`repo pin ${ONE} --for notary --json`, /^error: .* cannot be used with option '--json'/, 2)
+  })
+
+  test('for docker, prints the bytes that the snapshot vouches for, also if a terminal would not show them', async () => {
+    const gun = 'docker.io/odd/\u202egnp\u3164'
+    const world = await TrustWorld.create({ gun, now: Date.now(), serverKeys: keysFrom(server, gun) })
+    Object.assign(world.root, { 'x-note': 'a\u202eb' })
+    await world.publishFirst(server)
+    assert.equal(await prints(`repo pin ${gun} --for docker`, /"x-note":"a.b"/), String(world.files.get('root')))
+    const shown = await prints(`repo pin ${gun}`, /^docker\.io/)
+    assert.ok(shown.startsWith(String.raw`docker.io/odd/\u{202e}gnp\u{3164}: root version 1`), shown)
+    assert.doesNotMatch(shown, /[\u202e\u3164]/)
   })
 })

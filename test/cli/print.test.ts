@@ -19,6 +19,13 @@ describe('text for a terminal', () => {
     assert.equal(visible('a\u2028b'), String.raw`a\u{2028}b`)
   })
 
+  test('shows what looks like nothing or like a blank as escapes', () => {
+    for (const code of [0xad, 0x200b, 0x3164, 0xfe0f, 0x34f, 0xe0041, 0xa0, 0x2003, 0x3000, 0x2800]) {
+      assert.equal(visible(`a${String.fromCodePoint(code)}b`), `a\\u{${code.toString(16)}}b`)
+    }
+    assert.equal(table([['app '], [' app'], ['a  b']]), 'app\\u{20}\n\\u{20}app\na  b')
+  })
+
   test('leaves all other text as it is', () => {
     for (const text of ['v1.0', 'köln/日本', '🦭', ' a b ', '<&>']) assert.equal(visible(text), text)
   })

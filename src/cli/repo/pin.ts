@@ -64,7 +64,7 @@ function show(pins: readonly Pin[], client: Options['for'], all: Options['all'])
   const [first] = pins
   if (first === undefined) return
   // Byte for byte, without a line feed at the end: the snapshot has its checksum.
-  if (client === 'docker') process.stdout.write(forTerminals(first.root))
+  if (client === 'docker') process.stdout.write(process.stdout.isTTY ? forTerminals(first.root) : first.root)
   else if (client === 'notary') printJson(notaryPinning(pins))
   else if (client === 'connaisseur') print(connaisseurRoots(pins))
   else print(all === true ? pinsForPeople(pins) : pinForPeople(first, Date.now()))

@@ -3,6 +3,9 @@ import { forTerminals, INVISIBLE } from '../../log/for-terminals.ts'
 /** Widest column, in characters: a repository with its tag. Publishers choose names without limits. */
 const COLUMN_MAX = 400
 
+const OUTER_BLANKS = /^ +| +$/g
+const BLANK = (blanks: string): string => String.raw`\u{20}`.repeat(blanks.length)
+
 /** Makes foreign text safe for a terminal: writes control characters as `\u{1b}`. */
 export function visible(text: string): string {
   return text.replace(INVISIBLE, (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`)
@@ -46,10 +49,11 @@ export function prefixed(what: 'error' | 'warning' | 'hint', text: string): stri
 
 /**
  * Formats columns as wide as their widest cell, without trailing blanks and with each cell on one line. A cell longer
- * than `COLUMN_MAX` sticks out of its column: it would widen all other rows.
+ * than `COLUMN_MAX` sticks out of its column: it would widen all other rows. Blanks around a cell's text, which would
+ * look like the column's own, are written as `\u{20}`.
  */
 export function table(rows: readonly (readonly string[])[], indent = ''): string {
-  const cells = rows.map((row) => row.map(visible))
+  const cells = rows.map((row) => row.map((cell) => visible(cell).replace(OUTER_BLANKS, BLANK)))
   const widths: number[] = []
   for (const row of cells) {
     for (const [column, { length }] of row.entries()) {
