@@ -83,7 +83,7 @@ describe('text for a terminal', () => {
     const now = Date.parse('2026-11-24T08:00:00Z')
     assert.equal(daysLeft('2026-12-08T08:00:00Z', now), '2026-12-08 (14 days)')
     assert.equal(daysLeft('2026-11-25T09:00:00Z', now), '2026-11-25 (1 day)')
-    assert.equal(daysLeft('2026-11-24T08:00:01Z', now), '2026-11-24 (0 days)')
+    assert.equal(daysLeft('2026-11-24T08:00:01Z', now), '2026-11-24 (less than a day)')
     assert.equal(daysLeft('2026-11-24T07:59:59Z', now), '2026-11-24 (expired)')
   })
 })

@@ -167,12 +167,19 @@ describe('the commands about repositories', () => {
     }
   })
 
-  test('tell an image name with a tag from an unknown name', async () => {
-    const { code, stderr } = await terminal.run(['repo', 'show', 'example.org:5000/none:v1'])
-    assert.deepEqual(
-      [code, stderr],
-      [1, 'error: there is no repository example.org:5000/none:v1\nhint: names have no tag: example.org:5000/none\n'],
-    )
+  test('tell an image name with a tag, or without its registry, from an unknown name', async () => {
+    const list = '"countersign repo list" prints all names'
+    for (const [typed, hint] of [
+      ['example.org:5000/none:v1', 'names have no tag: example.org:5000/none'],
+      ['acme/none:v1', 'names have no tag: docker.io/acme/none'],
+      ['none:v1', 'names have no tag: docker.io/library/none'],
+      ['acme/none', `docker's name for it is docker.io/acme/none; ${list}`],
+      ['none', `docker's name for it is docker.io/library/none; ${list}`],
+      ['localhost/none', list],
+    ] as const) {
+      const { code, stderr } = await terminal.run(['repo', 'show', typed])
+      assert.deepEqual([code, stderr], [1, `error: there is no repository ${typed}\nhint: ${hint}\n`])
+    }
   })
 
   test('exit with 2 for an invalid repository name', async () => {

@@ -45,7 +45,8 @@ describe('repositories that the server signs, on the command line', () => {
     assert.deepEqual(await terminal.ask(listRootKeys, {}), [])
     await prints(
       `repo create ${GUN} --root-key nobody --dry-run`,
-      'error: there is no root key nobody\nhint: "countersign root list" prints all\n',
+      'error: there is no root key nobody\n' +
+        'hint: "countersign root list" prints all; "countersign root create nobody" makes one\n',
       1,
     )
     await prints(
@@ -246,7 +247,7 @@ with a key that is elsewhere: countersign root show ${GUN} --out FILE
 ${GUN}  3     YYYY-MM-DD  local  root           a new snapshot key
 `,
     )
-    await prints('root waiting docker.io/nobody/*', 'no root waits for signatures\n')
+    await prints('root waiting docker.io/nobody/*', 'no root of docker.io/nobody/* waits for signatures\n')
     for (const command of ['root waiting', 'root sign --all --passphrase-file pass']) {
       await prints(
         `${command} docker.io/acme*`,
@@ -260,7 +261,7 @@ ${GUN}  ${state}  3
     const all = `root sign docker.io/* --all --passphrase-file pass`
     await prints(`${all} --dry-run`, signed('would be published'))
     await prints(all, signed('published'))
-    await prints(all, 'no root waits for signatures\n')
+    await prints(all, 'no root of docker.io/* waits for signatures\n')
     await prints(
       `key rotate ${GUN} targets --stage`,
       `the next root of ${GUN} waits for signatures; until then nothing changes: countersign root show ${GUN}\n`,

@@ -64,3 +64,8 @@ function needText({ threshold, keys }: SigningNeed, known: readonly KnownRootKey
   )
   return `${threshold} of these keys${list.join('')}`
 }
+
+/** @param pattern of repositories, as it was typed */
+export function nothingWaits(pattern: string): string {
+  return `no root${pattern === '*' ? '' : ` of ${pattern}`} waits for signatures`
+}

@@ -3,6 +3,7 @@ import { listRootKeys, noSuchRootKey, saveRootKey, type RootKey } from '../../ad
 import { TrustError } from '../../errors.ts'
 import { issueRootCertificate } from '../../signing/root-certificate.ts'
 import { makeRootKey, openRootKey, rootPublicKey, sealRootKey, type SealedRootKey } from '../../signing/root-key.ts'
+import { shellQuoted } from '../../tuf/gun.ts'
 import { certificateBegins, certificateEnds } from '../../tuf/keys/certificate.ts'
 import type { Connection } from '../connection/connection.ts'
 import { isDamaged } from '../list.ts'
@@ -182,7 +183,8 @@ export class RootKeyring {
 
 /** @throws TrustError NOT_FOUND */
 export function rootKeyNamed(records: readonly RootKey[], name: string): RootKey {
-  return records.find((each) => each.name === name) ?? noSuchRootKey(name)
+  const hint = `"countersign root list" prints all; "countersign root create ${shellQuoted(name)}" makes one`
+  return records.find((each) => each.name === name) ?? noSuchRootKey(name, hint)
 }
 
 /** True if a certificate, PEM in base64, is valid now and for some years. */

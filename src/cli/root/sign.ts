@@ -8,7 +8,7 @@ import { forEachRepository, parseSingleGun, outcomeTable, WAITING_HINT } from '.
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { run, withConnection } from '../run.ts'
 import { print, printJson } from '../terminal/print.ts'
-import { lackingText, payloadForPeople, stagedForPeople } from './describe.ts'
+import { lackingText, nothingWaits, payloadForPeople, stagedForPeople } from './describe.ts'
 import { holdsStaged, KEY_PASSPHRASE_OPTION, readRootKeyFile, readStaged, writeStaged } from './files.ts'
 import { PASSPHRASE_OPTION, RootKeyring } from './keyring.ts'
 import { knownRootKeys } from './known-keys.ts'
@@ -79,7 +79,7 @@ function signAll(pattern: string, { rootKey, passphraseFile, dryRun, json }: Opt
       },
     )
     if (json === true) printJson(outcomes)
-    else print(outcomes.length === 0 ? 'no root waits for signatures' : outcomeTable(outcomes))
+    else print(outcomes.length === 0 ? nothingWaits(pattern) : outcomeTable(outcomes))
     return outcomes.every(({ state }) => state === done) ? EXIT.ok : EXIT.negative
   })
 }

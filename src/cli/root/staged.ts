@@ -11,7 +11,7 @@ import { exitCodeOfList, DAMAGED } from '../list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { ask, withConnection } from '../run.ts'
 import { note, print, printJson, table } from '../terminal/print.ts'
-import { lackingText, stagedForPeople } from './describe.ts'
+import { nothingWaits, lackingText, stagedForPeople } from './describe.ts'
 import { readStaged, stagedText, writeNew } from './files.ts'
 import { RootKeyring } from './keyring.ts'
 import { knownRootKeys, type KnownRootKey } from './known-keys.ts'
@@ -63,6 +63,7 @@ function waiting(pattern: string, { json }: Options, command: Command): Promise<
   return withConnection(command, async (connection) => {
     const rows = await connection.call(listStagedRoots, { pattern })
     if (json === true) printJson(rows)
+    else if (rows.length === 0) print(nothingWaits(pattern))
     else print(rowsForPeople(rows, knownRootKeys(await new RootKeyring(connection, undefined).records())))
     return exitCodeOfList(rows)
   })
@@ -146,7 +147,6 @@ function refuseNotStaged(file: string, gun: string, error: unknown): never {
 }
 
 function rowsForPeople(rows: readonly (StagedRootRow | DamagedRepository)[], known: readonly KnownRootKey[]): string {
-  if (rows.length === 0) return 'no root waits for signatures'
   const cells = rows.map((row) => {
     if ('damaged' in row) return [row.gun, '-', DAMAGED]
     const { gun, version, at, by, reason, complete } = row

@@ -69,11 +69,12 @@ export function short(id: string): string {
   return id.slice(0, 12)
 }
 
-/** `2026-12-08 (14 days)`, `2026-11-20 (expired)` */
+/** `2026-12-08 (14 days)`, `2026-11-24 (less than a day)`, `2026-11-20 (expired)` */
 export function daysLeft(time: string, now: number): string {
   const left = Date.parse(time) - now
   const days = Math.floor(left / 86_400_000)
-  return `${time.slice(0, 10)} (${left < 0 ? 'expired' : counted(days, 'day', 'days')})`
+  const soon = left < 0 ? 'expired' : 'less than a day'
+  return `${time.slice(0, 10)} (${days < 1 ? soon : counted(days, 'day', 'days')})`
 }
 
 /** `1 day`, `2 days` */

@@ -152,6 +152,6 @@ export function withoutStagedRoot(
 /** @throws TrustError NOT_FOUND */
 export function notStaged(gun: Gun): never {
   throw new TrustError('NOT_FOUND', `no root of ${gun} waits for signatures`, {
-    hint: 'a rotation, or "countersign repo create", stages one',
+    hint: '"countersign root waiting" lists all that wait; a rotation, or "countersign repo create", stages one',
   })
 }
