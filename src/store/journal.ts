@@ -18,10 +18,10 @@ export const EMPTY_TAIL: Tail = { number: 0, hash: '0'.repeat(64), time: 0 }
 const CLOCK_LEEWAY = 5 * 60_000
 
 /**
- * Milliseconds since 1970: no version is older. A clock that says less was never set, as on a device without a battery:
- * what is made with it, roots and certificates, has ended when the clock is right.
+ * Milliseconds since 1970, two years before the first version. A clock that says less was never set, as on a device without
+ * a battery: what is made with it, roots and certificates, has ended when the clock is right.
  */
-const EARLIEST = Date.UTC(2026, 0, 1)
+const EARLIEST = Date.UTC(2024, 0, 1)
 
 /** Says why nothing can be committed at `time`, milliseconds since 1970; undefined if commits are possible. */
 export function clockFault({ time: last = 0 }: Partial<Tail>, time: number): string | undefined {

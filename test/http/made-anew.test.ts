@@ -74,7 +74,7 @@ describe('documents of the server that the disk has damaged are made again', () 
       assert.deepEqual([line?.level, line?.['gun'], more], ['error', gun, []])
       assert.match(
         String(line?.['err']),
-        how === 'lost' ? /the current timestamp of .* is missing/ : /the record .* is damaged/,
+        how === 'lost' ? /the store lacks the current timestamp of / : /the record .* is damaged/,
       )
       assert.deepEqual(await server.check(), [])
     })
