@@ -32,7 +32,7 @@ const MENDED_MAX = 10_000
 
 /** Puts the parts together. @param locks undefined if no other thread changes repositories */
 export function createTrust(parts: Omit<Trust, 'turns' | 'decoded' | 'renewals' | 'mended'>, locks?: Locks): Trust {
-  const turns = new Turns(parts.policy.publishesWaitingPerGun, locks)
+  const turns = new Turns(parts.policy.publishesWaitingPerGun, { locks })
   const mended = new LimitedMap<Gun, number>(MENDED_MAX)
   return { ...parts, turns, decoded: new DecodedDocuments(), renewals: new Map(), mended }
 }

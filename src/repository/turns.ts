@@ -6,12 +6,19 @@ export interface Locks<Name = Gun> {
   hold<T>(name: Name, work: () => Promise<T>): Promise<T>
 }
 
+interface TurnsOptions<Name> {
+  /** Undefined if there is no other thread. */
+  readonly locks?: Locks<Name> | undefined
+  /** Message for those who may not even wait. */
+  readonly tooMany?: string
+}
+
 /**
  * Runs changes of one repository one after the other, so that each is computed from the head that it replaces: independent
  * delegation publishes at the same moment all succeed instead of losing a race. Different repositories do not wait for each
  * other. The guarantee remains the store's compare-and-set; this avoids wasted work.
  *
- * @typeParam Name what the turns are for; by default repositories
+ * @typeParam Name what the turns are for; by default repositories, but checks and people's requests take turns too
  */
 export class Turns<Name extends string = Gun> {
   readonly #waitingLimit: number
@@ -19,12 +26,8 @@ export class Turns<Name extends string = Gun> {
   readonly #tooMany: string
   readonly #queues = new Map<Name, { last: Promise<unknown>; waiting: number }>()
 
-  /**
-   * @param waitingLimit changes that may wait behind a repository's running one, in this thread
-   * @param locks undefined if there is no other thread
-   * @param tooMany message for those who may not even wait
-   */
-  constructor(waitingLimit: number, locks?: Locks<Name>, tooMany = 'too many updates are waiting') {
+  /** @param waitingLimit changes that may wait behind a repository's running one, in this thread */
+  constructor(waitingLimit: number, { locks, tooMany = 'too many updates are waiting' }: TurnsOptions<Name> = {}) {
     this.#waitingLimit = waitingLimit
     this.#locks = locks
     this.#tooMany = tooMany

@@ -17,7 +17,7 @@ const WAITING_MAX = 8
  * with the thread.
  */
 export class Checks implements OtherHandles {
-  readonly #turns = new Turns<'check'>(WAITING_MAX, undefined, 'too many checks are waiting')
+  readonly #turns = new Turns<'check'>(WAITING_MAX, { tooMany: 'too many checks are waiting' })
   #current: Promise<unknown> | undefined
   #giveUp: (why: TrustError) => void = () => undefined
   /** Why no check may run now. */

@@ -43,7 +43,7 @@ export function adminApp(
   parkedBytes: number,
 ): Koa<AdminState, object> {
   const bodies = new Bodies(parkedBytes, newCounts())
-  const persons = new Turns<string>(OWN_WAITING_MAX, undefined, 'too many of your requests are waiting')
+  const persons = new Turns<string>(OWN_WAITING_MAX, { tooMany: 'too many of your requests are waiting' })
   const app = new Koa<AdminState, object>({ proxy: false })
   const router = new Router<AdminState, object>({ prefix: ADMIN_PREFIX, strict: true, sensitive: true })
   for (const operation of OPERATIONS) {

@@ -70,6 +70,7 @@ export class Watched {
    * Node has read a request from this connection: at once from a chunk that was handed to its parser, or later if an
    * earlier request is still being answered (pipelining.ts).
    *
+   * @param plain true: it has no body, and nothing about it changes the response
    * @returns the request's text; undefined if it came later or was not a chunk of its own
    */
   nodeHasRead(response: ServerResponse, plain: boolean): string | undefined {
