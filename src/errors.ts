@@ -139,27 +139,6 @@ export function errorOf({ code, message, hint, problem }: Failure): Error {
   return new TrustError(code, message, { hint, problem })
 }
 
-/** @param hint what to do about it; default: look the name up */
-export function noSuchRepository(gun: string, create?: string): never {
-  const hint = nameHint(gun) ?? `"countersign repo list" prints all names${create === undefined ? '' : `; ${create}`}`
-  throw new TrustError('NOT_FOUND', `there is no repository ${gun}`, { hint })
-}
-
-/** People are used to typing images with a tag, and those of Docker Hub without its name. */
-function nameHint(gun: string): string | undefined {
-  const [, untagged] = /^((?:.*\/)?[^/]+):[^/:]+$/.exec(gun) ?? []
-  const name = withRegistry(untagged ?? gun)
-  if (untagged !== undefined) return `names have no tag: ${name}`
-  return name === gun ? undefined : `docker's name for it is ${name}; "countersign repo list" prints all names`
-}
-
-/** Completes a name as docker does: its first part is a registry only if it looks like one. */
-function withRegistry(name: string): string {
-  const [first = '', ...rest] = name.split('/')
-  if (rest.length === 0) return `docker.io/library/${name}`
-  return /[.:]|^localhost$/.test(first) ? name : `docker.io/${name}`
-}
-
 /**
  * Returns the error if it reports damage in what was read.
  *

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { noSuchRepository } from '../errors.ts'
 import { namedKeys } from '../repository/current.ts'
+import { noSuchRepository } from '../repository/no-such-repository.ts'
 import { isReference } from '../signing/pkcs11/reference.ts'
 import { keyId, list, milliseconds } from './answers.ts'
 import { gunInput } from './inputs.ts'

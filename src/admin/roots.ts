@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { matches } from '../access/permission.ts'
-import { damageIn, noSuchRepository } from '../errors.ts'
+import { damageIn } from '../errors.ts'
+import { noSuchRepository } from '../repository/no-such-repository.ts'
 import {
   mustBeNew,
   prepareFirstRoot,

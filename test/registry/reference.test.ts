@@ -1,29 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isNameInDocker, registryPlace } from '../../src/registry/reference.ts'
+import { registryPlace } from '../../src/registry/reference.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
-
-test('isNameInDocker accepts the repository names that docker accepts', () => {
-  const known = [
-    'alpine',
-    'docker.io/acme/app',
-    'LOCALHOST.example:5000/a/b_c/d__e/f--g/h.i',
-    'localhost/a',
-    '::1/a',
-    'NAS/a',
-  ]
-  for (const gun of known) assert.ok(isNameInDocker(parseGun(gun)), gun)
-  const unknown = [
-    'docker.io/acme/app:v1',
-    'acme/App',
-    'docker.io/a b',
-    'docker.io/é',
-    'docker.io/-a',
-    'a/b_',
-    'a/b..c',
-  ]
-  for (const gun of unknown) assert.ok(!isNameInDocker(parseGun(gun)), gun)
-})
 
 test('registryPlace maps a name to docker’s registry URL, repository and account', () => {
   const places = [

@@ -1,4 +1,4 @@
-import { noSuchRepository, TrustError } from '../../errors.ts'
+import { TrustError } from '../../errors.ts'
 import { encodePem } from '../../tuf/asn1/pem.ts'
 import { certificatesOf } from '../../tuf/asn1/x509.ts'
 import type { Gun } from '../../tuf/gun.ts'
@@ -8,6 +8,7 @@ import { parseMetadata } from '../../tuf/metadata.ts'
 import { rootKeys, storedRoot } from '../../tuf/root.ts'
 import { rootFault } from '../client-view.ts'
 import { currentDocument } from '../current.ts'
+import { noSuchRepository } from '../no-such-repository.ts'
 import type { Readable } from '../trust.ts'
 
 /** A root key as clients may be told to trust it. */

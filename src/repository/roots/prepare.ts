@@ -1,4 +1,4 @@
-import { noSuchRepository, TrustError } from '../../errors.ts'
+import { TrustError } from '../../errors.ts'
 import type { Head, StoredKey } from '../../store/store.ts'
 import { mustBeUnder, shellQuoted, type Gun } from '../../tuf/gun.ts'
 import type { JsonObject } from '../../tuf/json/json.ts'
@@ -7,6 +7,7 @@ import type { RoleKeys } from '../../tuf/keys/threshold.ts'
 import { HELD_ROLES, type HeldRole } from '../../tuf/role.ts'
 import { aliveFrom, isAlive, rootPayload, type Root } from '../../tuf/root.ts'
 import { currentRoot } from '../current.ts'
+import { noSuchRepository } from '../no-such-repository.ts'
 import { heldKeys, mustHoldKeys } from '../sign-role.ts'
 import type { Trust } from '../trust.ts'
 
