@@ -38,12 +38,8 @@ export class SoftToken {
       keyAlgorithm,
       answerSeconds: 20,
     })
-    await writeFile(
-      join(directory, 'softhsm2.conf'),
-      `directories.tokendir = ${join(directory, 'tokens')}\nobjectstore.backend = file\nlog.level = ERROR\n`,
-    )
     Object.assign(process.env, token.environment)
-    await token.#initialise()
+    await initialise(join(directory, 'tokens'), join(directory, 'softhsm2.conf'))
     return token
   }
 
@@ -59,8 +55,16 @@ export class SoftToken {
 
   /** Replaces the token by another, empty one with the same label and PIN. */
   async replace(): Promise<void> {
-    await rm(join(this.directory, 'tokens'), { recursive: true })
-    await this.#initialise()
+    const [tokens, next, old] = ['tokens', 'next', 'old'].map((name) => join(this.directory, name)) as [
+      string,
+      string,
+      string,
+    ]
+    // Not in its place: a signer that found nothing there would not look again for a while.
+    await initialise(next, join(this.directory, 'next.conf'))
+    await rename(tokens, old)
+    await rename(next, tokens)
+    await rm(old, { recursive: true })
   }
 
   /** Makes the token hang, as over a broken network, until the returned function is called. */
@@ -91,10 +95,12 @@ export class SoftToken {
   async remove(): Promise<void> {
     await rm(this.directory, { recursive: true })
   }
+}
 
-  async #initialise(): Promise<void> {
-    await mkdir(join(this.directory, 'tokens'))
-    const init = ['--init-token', '--free', '--label', LABEL, '--pin', PIN, '--so-pin', 'so-pin-of-the-test']
-    succeeded(await runProgram('softhsm2-util', init, this.environment))
-  }
+/** Makes an empty token. @param configuration of the library, for this directory of tokens; it is written */
+async function initialise(tokens: string, configuration: string): Promise<void> {
+  await mkdir(tokens)
+  await writeFile(configuration, `directories.tokendir = ${tokens}\nobjectstore.backend = file\nlog.level = ERROR\n`)
+  const init = ['--init-token', '--free', '--label', LABEL, '--pin', PIN, '--so-pin', 'so-pin-of-the-test']
+  succeeded(await runProgram('softhsm2-util', init, { SOFTHSM2_CONF: configuration }))
 }
