@@ -23,7 +23,7 @@ const pair = (): KeyPairKeyObjectResult => generateKeyPairSync('ec', { namedCurv
 describe('tokens under a certificate bundle', () => {
   let directory: string
   let server: TestServer
-  const [root, otherRoot, middle, leaf, stranger] = [pair(), pair(), pair(), pair(), pair()]
+  const [root, otherRoot, middle, leaf, direct, stranger] = [pair(), pair(), pair(), pair(), pair(), pair()]
   const wish = (commonName: string, key: KeyPairKeyObjectResult, more: Partial<CertificateWish> = {}): string =>
     issueCertificate({
       commonName,
@@ -37,12 +37,13 @@ describe('tokens under a certificate bundle', () => {
   const authority = { signer: root.privateKey, ca: true }
   const rootPem = wish('root', root, authority)
   const middlePem = wish('middle', middle, authority)
+  const directPem = wish('direct', direct, { signer: otherRoot.privateKey, issuer: 'other' })
   const fromMiddle = { signer: middle.privateKey, issuer: 'middle' }
 
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'countersign-bundle-'))
     const certificateBundleFile = join(directory, 'bundle.pem')
-    await writeFile(certificateBundleFile, rootPem)
+    await writeFile(certificateBundleFile, rootPem + directPem)
     server = await startWith(certificateBundleFile)
   })
   after(async () => {
@@ -74,6 +75,7 @@ describe('tokens under a certificate bundle', () => {
     assert.equal(await ask(chain(wish('leaf', leaf), rootPem)), 200, 'the root itself may follow')
     assert.equal(await ask(chain(wish('leaf', leaf, fromMiddle), middlePem)), 200)
     assert.equal(await ask(chain(rootPem), root), 200, 'a bundled certificate may sign directly')
+    assert.equal(await ask(chain(directPem), direct), 200, 'so may one whose issuer is not in the bundle')
     assert.equal(await ask({ kid: idOf(rootPem) }, root), 200)
     assert.match(idOf(rootPem), /^(?:[A-Z2-7]{4}:){11}[A-Z2-7]{4}$/)
   })
@@ -92,6 +94,10 @@ describe('tokens under a certificate bundle', () => {
       ['a leaf, and what is no certificate', { x5c: [base64(wish('leaf', leaf)), 'AAAA'] }],
       ['the chain without its middle', chain(wish('leaf', leaf, fromMiddle))],
       ['a middle that is no authority', chain(wish('leaf', leaf, fromMiddle), notCa)],
+      [
+        'one whose key may have any use',
+        chain(wish('leaf', leaf, fromMiddle), wish('middle', middle, { anyUse: true })),
+      ],
       ['a chain in another order', chain(middlePem, wish('leaf', leaf, fromMiddle))],
       ['the root before the leaf', chain(rootPem, wish('leaf', leaf))],
       ["somebody else's leaf", chain(wish('leaf', leaf)), stranger],

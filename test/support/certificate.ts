@@ -13,6 +13,8 @@ export interface CertificateWish {
   readonly notAfter: number
   /** True: a certificate authority. */
   readonly ca?: boolean
+  /** True: does not say what its key may be used for. */
+  readonly anyUse?: boolean
   readonly digest?: 'sha256' | 'sha1'
   /** True: for TLS clients. */
   readonly clientAuth?: boolean
@@ -66,10 +68,11 @@ function extensions(wish: CertificateWish): Buffer[] {
   const name = wish.clientAuth === true ? 'clientAuth' : wish.hosts === undefined ? 'codeSigning' : 'serverAuth'
   const purpose = oid(OIDS[name])
   const list = [
-    // digitalSignature and keyEncipherment, or certificate signing for an authority.
-    extension(OIDS.keyUsage, der(0x03, Buffer.from(wish.ca === true ? [2, 0x04] : [5, 0xa0]))),
     extension(OIDS.basicConstraints, sequence(...(wish.ca === true ? [der(0x01, Buffer.from([0xff]))] : []))),
   ]
+  // digitalSignature and keyEncipherment, or certificate signing for an authority.
+  const usage = der(0x03, Buffer.from(wish.ca === true ? [2, 0x04] : [5, 0xa0]))
+  if (wish.anyUse !== true) list.push(extension(OIDS.keyUsage, usage))
   if (wish.ca !== true) list.push(extension(OIDS.extendedKeyUsage, sequence(purpose)))
   if (wish.hosts !== undefined) {
     const names = wish.hosts.map((host) =>
