@@ -7,6 +7,9 @@ import type { Directory, User } from '../../src/access/user.ts'
 
 const RIGHT = 'correct horse'
 
+/** Too long to be hashed, which would take a while. */
+const long = 'x'.repeat(PASSWORD_MAX_BYTES + 1)
+
 describe('passwords', () => {
   test('are hashed with argon2id and their own salt; a weaker stored hash is refused', async () => {
     const [one, other] = [await hashPassword(RIGHT), await hashPassword(RIGHT)]
@@ -98,10 +101,14 @@ describe('passwords', () => {
     }
   })
 
+  test('names that nobody can have count as one name', async () => {
+    const passwords = new Passwords(directoryOf(), () => 0)
+    for (let guess = 1; guess <= FREE_FAILURES; guess += 1) await passwords.check(`No ${guess}`, long, undefined)
+    await assert.rejects(passwords.check('Another', long, undefined), { code: 'BUSY' })
+  })
+
   test('too many waiting checks are refused', async () => {
     const passwords = new Passwords(directoryOf(), () => 0)
-    // Too long to be hashed, which would take a while.
-    const long = 'x'.repeat(PASSWORD_MAX_BYTES + 1)
     const asked = Array.from({ length: 80 }, (_, index) => passwords.check(`user-${index}`, long, undefined))
     const results = await Promise.allSettled(asked)
     const refused = results.filter(({ status }) => status === 'rejected')
