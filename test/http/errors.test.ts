@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TrustError, type TrustErrorCode } from '../../src/errors.ts'
-import { ERROR_BODY_MAX_BYTES, errorBody, WIRE_ERRORS, wireErrorOf } from '../../src/http/errors.ts'
+import { ERROR_BODY_MAX_BYTES, errorBody, tokenErrorBody, WIRE_ERRORS, wireErrorOf } from '../../src/http/errors.ts'
 
 const codes = Object.keys(WIRE_ERRORS) as TrustErrorCode[]
 
@@ -95,7 +95,7 @@ test('an internal error has no details', () => {
     ...codes.filter((code) => WIRE_ERRORS[code].status >= 500).map((code) => new TrustError(code, secret)),
   ]) {
     assert.equal(bodyOf(error).detail, undefined)
-    assert.doesNotMatch(errorBody(error), /a path/)
+    for (const body of [errorBody, tokenErrorBody]) assert.doesNotMatch(body(error), /a path/)
     assert.ok(wireErrorOf(error).status >= 500)
   }
 })
