@@ -43,8 +43,9 @@ export function parseMultipart(contentType: string, body: Buffer, limits: Multip
     const end = body.indexOf(Buffer.concat([CRLF, delimiter]), start - CRLF.length)
     if (end === -1) malformed('it ends inside a part')
     if (end - start > limits.partBytes) malformed(`a part is longer than ${limits.partBytes} bytes`)
-    const headers = body.toString('utf8', headersStart, Math.max(headersStart, headersEnd))
-    parts.push({ filename: filenameOf(headers), bytes: body.subarray(start, Math.max(start, end)) })
+    // Both are empty if they would end before they begin.
+    const headers = body.toString('utf8', headersStart, headersEnd)
+    parts.push({ filename: filenameOf(headers), bytes: body.subarray(start, end) })
     at = end + CRLF.length
   }
 }

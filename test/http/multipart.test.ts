@@ -152,6 +152,7 @@ test('garbage, truncation and malformed framing are refused', () => {
     ],
     ['--b7\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{}\r\n--b7--'],
     ['--b7\r\nContent-Transfer-Encoding: base64\r\n\r\ne30=\r\n--b7--'],
+    ['--b7\r\nContent-Transfer-Encoding: binary64\r\n\r\ne30=\r\n--b7--'],
   ].flat()) {
     refused(body)
   }
