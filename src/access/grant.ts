@@ -49,14 +49,11 @@ export function grantsText(grants: readonly Grant[]): string {
 
 /** True if somebody may do everything that a grant allows, on every repository that its pattern matches. */
 export function covers({ grants, bounds = [] }: Identity, grant: Grant): boolean {
+  // No GUN ends in `*`, so one pattern matches another as it matches a GUN: if it matches all that the other does.
+  const inner = grant.pattern as Gun
   return grant.actions.every((action) =>
     [grants, ...bounds].every((list) =>
-      list.some(({ pattern, actions }) => includes(pattern, grant.pattern) && names(actions, action)),
+      list.some(({ pattern, actions }) => matches(pattern, inner) && names(actions, action)),
     ),
   )
-}
-
-/** True if the outer pattern matches all that the inner one does. No GUN ends in `*`, so a prefix counts as one. */
-function includes(outer: string, inner: string): boolean {
-  return outer === inner || (inner !== '*' && matches(outer, inner as Gun))
 }
