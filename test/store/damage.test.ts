@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { cp, mkdir, open, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { TrustError } from '../../src/errors.ts'
 import { readAnchorOf } from '../../src/store/anchor.ts'
 import { auditStore, type Finding } from '../../src/store/audit/audit.ts'
@@ -312,19 +313,28 @@ test('truncated or missing MANIFEST, log and CURRENT are found, and nothing is c
   }
 })
 
-test('an older database under a newer anchor is refused, with the numbers of both commits', async (t) => {
+test('an older database under a newer anchor is refused, also once it has as many commits', async (t) => {
   const place = await filled(t)
   const old = `${place.directory}-old`
   await cp(place.directory, old, { recursive: true })
-  const store = await openStore(place)
-  await store.commit(commitOf('example.org/new', 0, [documentOf('root', 1, 'new')]))
-  await store.close()
+  const oldAnchor = await readFile(place.anchorFile)
+  const commit = async (text: string): Promise<void> => {
+    const store = await openStore(place)
+    await store.commit(commitOf('example.org/new', 0, [documentOf('root', 1, text)]))
+    await store.close()
+  }
+  await commit('new')
+  const anchor = await readFile(place.anchorFile)
   await rm(place.directory, { recursive: true })
   await cp(old, place.directory, { recursive: true })
   await assert.rejects(openStore(place), {
     code: 'DATA_DAMAGED',
     message: /older than its anchor: it ends with commit 60, the anchor with 61$/,
   })
+  await writeFile(place.anchorFile, oldAnchor)
+  await commit('other')
+  await writeFile(place.anchorFile, anchor)
+  await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /^journal entry 61 is not the one / })
 })
 
 test('a database ahead of its anchor by a killed process’s commits is rolled forward', async (t) => {
@@ -337,12 +347,15 @@ test('a database ahead of its anchor by a killed process’s commits is rolled f
   await store.close()
   await writeFile(place.anchorFile, anchor)
   assert.deepEqual(await look(place), [])
+  assert.notDeepEqual(await readFile(place.anchorFile), anchor, 'it names the end again')
   // An entry that does not follow the anchor was not written by this server.
   await writeFile(place.anchorFile, anchor)
   const at = journalKey(COMMITS + 2)
   const entry = parseEntry((await payloadOf(place, at))!)
   await write(place, at, entryBytes({ ...entry, previous: '0'.repeat(64) }))
   await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /^journal entry 62 .* does not follow it$/ })
+  await remove(place, at)
+  await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: 'journal entry 62 is missing' })
 })
 
 test('a missing, empty, forged or foreign anchor is refused', async (t) => {
@@ -376,6 +389,36 @@ test('an anchor with one slot torn by a crash is read from the other slot', asyn
   anchor.fill(0x78, (1 - newest) * 512, (1 - newest) * 512 + 200)
   await writeFile(place.anchorFile, anchor)
   assert.deepEqual(await look(place), [])
+})
+
+test('the last anchor known to be on the disk stays in its slot while further ones wait for the disk', async (t) => {
+  const place = await filled(t)
+  const store = await openStore(place)
+  t.after(() => store.close())
+  let revision = 0
+  const commit = async (): Promise<void> => {
+    await store.commit(commitOf('example.org/new', revision, [documentOf('root', revision + 1, `${revision}`)]))
+    revision += 1
+    await store.readAnchor()
+  }
+  const isThere = async (number: number): Promise<boolean> =>
+    (await readFile(place.anchorFile, 'utf8')).includes(`"number":${number},`)
+  const kept: boolean[] = []
+  const { promise: enough, resolve } = Promise.withResolvers<void>()
+  const file = await open(place.anchorFile)
+  t.mock.method(Object.getPrototypeOf(file) as typeof file, 'datasync', async () => {
+    if (kept.length === 3) return resolve()
+    await commit()
+    kept.push(await isThere(COMMITS))
+  })
+  await file.close()
+  await commit()
+  await enough
+  assert.deepEqual(kept, [true, true, true])
+  // The fourth sync found nothing new: the next write goes to the other slot.
+  await setImmediate()
+  await commit()
+  assert.ok(await isThere(COMMITS + 4))
 })
 
 test('a failed anchor write is reported, and nothing is written until the anchor is', async (t) => {
