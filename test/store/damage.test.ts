@@ -421,31 +421,40 @@ test('the last anchor known to be on the disk stays in its slot while further on
   assert.ok(await isThere(COMMITS + 4))
 })
 
-test('a failed anchor write is reported, and nothing is written until the anchor is', async (t) => {
-  const place = await filled(t)
-  const told: unknown[] = []
-  const others = [{ close: async () => void told.push(store.readiness()), open: async () => {} }]
-  const store = await openStore({ ...place, others })
-  t.after(() => store.close())
-  const file = await open(place.anchorFile)
-  const { promise: refused, resolve } = Promise.withResolvers<void>()
-  const datasync = t.mock.method(Object.getPrototypeOf(file) as typeof file, 'datasync', async () => {
-    resolve()
-    throw new Error('EIO')
+for (const commits of [1, 2]) {
+  const when = commits === 1 ? 'after' : 'between'
+  test(`a failed anchor write is noticed ${when} the next commits, and nothing is written until the anchor is`, async (t) => {
+    const place = await filled(t)
+    const told: unknown[] = []
+    const others = [{ close: async () => void told.push(store.readiness()), open: async () => {} }]
+    const store = await openStore({ ...place, others })
+    t.after(() => store.close())
+    const file = await open(place.anchorFile)
+    const { promise: refused, resolve } = Promise.withResolvers<void>()
+    const datasync = t.mock.method(Object.getPrototypeOf(file) as typeof file, 'datasync', async () => {
+      resolve()
+      throw new Error('EIO')
+    })
+    await file.close()
+    const commit = (revision: number): Promise<number> =>
+      store.commit(commitOf('example.org/new', revision, [documentOf('root', revision + 1, `${revision}`)]))
+    await commit(0)
+    await refused
+    datasync.mock.restore()
+    const next: Promise<number>[] = []
+    for (let revision = 1; revision <= commits; revision += 1) {
+      next.push(commit(revision))
+      // The second one waits while the first one is written.
+      for (const _ of [1, 2]) await setImmediate()
+    }
+    await Promise.all(next)
+    await until('the failed anchor write to be noticed', () => told.length > 0)
+    await until('the anchor to be written', () => store.readiness().writable)
+    const reason = `a write failed: cannot write the anchor file ${place.anchorFile}: EIO`
+    assert.deepEqual(told, [{ writable: false, reason }])
+    assert.equal((await store.readAnchor()).number, COMMITS + 1 + commits)
   })
-  await file.close()
-  const commit = (revision: number): Promise<number> =>
-    store.commit(commitOf('example.org/new', revision, [documentOf('root', revision + 1, `${revision}`)]))
-  await commit(0)
-  await refused
-  datasync.mock.restore()
-  await commit(1)
-  await until('the failed anchor write to be noticed', () => told.length > 0)
-  await until('the anchor to be written', () => store.readiness().writable)
-  const reason = `a write failed: cannot write the anchor file ${place.anchorFile}: EIO`
-  assert.deepEqual(told, [{ writable: false, reason }])
-  assert.equal((await store.readAnchor()).number, COMMITS + 2)
-})
+}
 
 test('a copy fails when its anchor cannot be written', async (t) => {
   const place = await filled(t)
