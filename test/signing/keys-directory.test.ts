@@ -3,6 +3,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import {
   chmod,
+  chown,
   copyFile,
   mkdir,
   mkdtemp,
@@ -177,6 +178,13 @@ test('a secret is synced before it gets its name, and the name before the write 
   assert.deepEqual(synced, [false, true])
 })
 
+test('a secret that cannot be written leaves no part of it behind', async (t) => {
+  const directory = await place(t)
+  await mkdir(join(directory, 'secret'))
+  await assert.rejects(writeFileAtomically(join(directory, 'secret'), 'text', 0o600), { code: 'BAD_KEYS' })
+  assert.deepEqual(await readdir(directory), ['secret'])
+})
+
 test('others cannot read the keys directory', async (t) => {
   const keys = join(await place(t), 'keys')
   await createKeysDirectory(keys)
@@ -262,10 +270,14 @@ test(
         process.seteuid?.(0)
       }
     }
+    for (const mode of [0o444, 0o460, 0o450]) {
+      await assert.rejects(read(mode), { message: /can be read by others$/, hint: /mode 0440/ })
+    }
     assert.equal(await read(0o440), 'lent\n')
-    await assert.rejects(read(0o444), { message: /can be read by others$/, hint: /mode 0440/ })
-    await assert.rejects(read(0o460), { message: /can be read by others$/ })
-    // Root itself owns the file, so group access is too much.
-    await assert.rejects(readSecretFile(path), { message: /can be read by others$/, hint: /^chmod 600 / })
+    // Root itself owns the file, so group access is too much; so it is for another user who owns it.
+    const owned = { message: /can be read by others$/, hint: /^chmod 600 / }
+    await assert.rejects(readSecretFile(path), owned)
+    await chown(path, 65_534, 65_534)
+    await assert.rejects(read(0o440), owned)
   },
 )
