@@ -164,7 +164,9 @@ test('a key file that would take hours to decrypt is refused at once; common par
     const scrypt = altered(encrypted('-scrypt', '-scrypt_N', '2', '-scrypt_r', '1', '-scrypt_p', '65537'), (hex) =>
       hex.replace('0201020201010203010001', '02014002017f0203010001'),
     )
-    const slow = [rounds, scrypt, `Bag Attributes\n${rounds}`, rounds.replaceAll('\n', '\r\n')]
+    // No parameters; a number of seven bytes, or of none.
+    const odd = ['', '300b30090207ffffffffffffff', '300430020200'].map((hex) => altered('', () => hex))
+    const slow = [...odd, rounds, scrypt, `Bag Attributes\n${rounds}`, rounds.replaceAll('\n', '\r\n')]
     const refused = { code: 'BAD_KEYS', message: /asks for so much work/ }
     for (const pem of slow) assert.throws(() => openKeyFile(pem, 'a passphrase'), refused, pem)
   } finally {
