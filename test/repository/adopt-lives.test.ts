@@ -50,6 +50,18 @@ for (const order of ['before', 'after'] as const) {
   })
 }
 
+test('the other server’s snapshot key alone does not make a repository signed here', async (t) => {
+  const here = await server(t)
+  const { owner, documents, timestampKey } = await made()
+  const snapshot = makeKey('ed25519')
+  owner.setKeys('snapshot', [snapshot])
+  await adoptOn(here, documents())
+  await importFor(here, 'snapshot', snapshot)
+  assert.deepEqual(await renewDue(here.trust), { renewed: 0, failed: 0 })
+  await importTimestampKey(here, timestampKey)
+  assert.deepEqual(await renewDue(here.trust), { renewed: 1, failed: 0 })
+})
+
 test('with only the other server’s timestamp key, publishers are told which key is missing and what to do', async (t) => {
   const here = await server(t)
   const { owner, documents, timestampKey } = await made()
