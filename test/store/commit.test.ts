@@ -293,6 +293,18 @@ test('a restart keeps everything', async (t) => {
   assert.deepEqual(await audit(again), [])
 })
 
+test('a close waits for a commit that has begun', async (t) => {
+  const place = await storePlace(t)
+  const store = await newStore(t, place)
+  const begun = store.commit(commitOf(GUN, 0, [documentOf('root', 1, 'begun')]))
+  await turn()
+  await store.close()
+  assert.equal(await begun, 1)
+  const again = await openStore(place)
+  t.after(() => again.close())
+  assert.equal(again.head(GUN)?.revision, 1)
+})
+
 test('the anchor never names a commit that is not on disk yet', async (t) => {
   const place = await storePlace(t)
   const signed: [number, number][] = []
