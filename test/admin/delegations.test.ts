@@ -10,6 +10,7 @@ import { signaturesBy } from '../../src/cli/root/signatures.ts'
 import { currentDelegations } from '../../src/repository/current.ts'
 import { issueRootCertificate } from '../../src/signing/root-certificate.ts'
 import { makeRootKey } from '../../src/signing/root-key.ts'
+import { encodePem } from '../../src/tuf/asn1/pem.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { localKeys, localPublish, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import { worldOf } from '../support/people.ts'
@@ -78,10 +79,13 @@ describe('delegations of a repository that the server signs', () => {
     const { number } = local.trust.store.tail()
     const secret = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
     const short = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey
+    const spki = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'der' })
+    const tooLong = encodePem([{ label: 'PUBLIC KEY', bytes: Buffer.concat([spki, spki.subarray(-32)]) }])
     const cases: [string, string, RegExp][] = [
       ['alice', 'ssh-ed25519 AAAA', /single PEM block/],
       ['alice', secret.export({ type: 'pkcs8', format: 'pem' }).toString(), /private key/],
       ['alice', short.export({ type: 'spki', format: 'pem' }).toString(), /no client verifies/],
+      ['alice', tooLong.toString(), /no client verifies/],
       ['alice', `${pem()}${pem()}`, /single PEM block/],
       ['releases', pem(), /cannot be the name of a signer/],
       ['Alice', pem(), /cannot be the name of a signer/],
