@@ -57,7 +57,12 @@ test('docs/KUBERNETES.md names no setting that does not exist', () => {
 
 test('the Kubernetes manifests fit the image: user, port, paths, probes, and time to stop', () => {
   assert.equal(text(server, `${POD}.securityContext.fsGroup`), group)
-  assert.equal(text(manifest('backup.yaml', 'CronJob'), `spec.jobTemplate.${POD}.securityContext.runAsUser`), user)
+  const backup = at(manifest('backup.yaml', 'CronJob'), `spec.jobTemplate.${POD}`) ?? ''
+  for (const pod of [at(server, POD) ?? '', backup]) {
+    assert.equal(text(pod, 'securityContext.runAsUser'), user)
+    // A kubelet takes the user from the image, but not the group.
+    assert.equal(text(pod, 'securityContext.runAsGroup'), group)
+  }
   assert.match(dockerfile, new RegExp(`^EXPOSE ${text(server, `${CONTAINER}.ports.0.containerPort`)}$`, 'm'))
   assert.match(dockerfile, new RegExp(`^VOLUME ${text(server, `${CONTAINER}.volumeMounts.0.mountPath`)}$`, 'm'))
   const seconds = settingsOf('countersign.yaml').shutdownSeconds

@@ -109,7 +109,7 @@ test('the pods of docs/kubernetes serve, and are backed up, restored and replace
   const port = await freePort()
   await start(pod, volumes, port)
   await ready(1)
-  assert.match(await command('id'), /^uid=65532/)
+  assert.match(await command('id'), /^uid=65532 gid=65532/)
   const ca = await command('cat', '/var/lib/countersign/keys/tls/ca.crt')
   const { path } = at(pod, 'containers.0.livenessProbe.httpGet') as Record<string, string>
   const servername = 'countersign.countersign.svc'

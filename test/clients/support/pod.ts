@@ -55,10 +55,18 @@ export class Volumes {
 export function containerArguments(pod: Value, volumes: Volumes): string[] {
   const container = list(pod, 'containers')[0] ?? ''
   const rights = JSON.stringify([at(pod, 'securityContext'), at(container, 'securityContext')])
-  const group = text(pod, 'securityContext.fsGroup')
-  if (rights !== KNOWN_RIGHTS.replace('GROUP', group)) throw new Error(`other rights than docker is told of: ${rights}`)
+  const [user = '', group = '', fsGroup = ''] = ['runAsUser', 'runAsGroup', 'fsGroup'].map((name) =>
+    text(pod, `securityContext.${name}`),
+  )
+  if (rights !== knownRights(user, group, fsGroup)) throw new Error(`other rights than docker is told of: ${rights}`)
   return [
-    ...[`--group-add=${group}`, '--read-only', '--cap-drop=ALL', '--security-opt=no-new-privileges'],
+    ...[
+      `--user=${user}:${group}`,
+      `--group-add=${fsGroup}`,
+      '--read-only',
+      '--cap-drop=ALL',
+      '--security-opt=no-new-privileges',
+    ],
     ...list(container, 'volumeMounts').map((mount) => {
       const isReadOnly = at(mount, 'readOnly') === 'true'
       return `--volume=${volumes.path(text(mount, 'name'))}:${text(mount, 'mountPath')}${isReadOnly ? ':ro' : ''}`
@@ -66,13 +74,17 @@ export function containerArguments(pod: Value, volumes: Volumes): string[] {
   ]
 }
 
-// Docker's default for seccomp is the runtime's, and the image's user is not root.
-const KNOWN_RIGHTS = JSON.stringify([
-  {
-    runAsNonRoot: 'true',
-    fsGroup: 'GROUP',
-    fsGroupChangePolicy: 'OnRootMismatch',
-    seccompProfile: { type: 'RuntimeDefault' },
-  },
-  { allowPrivilegeEscalation: 'false', readOnlyRootFilesystem: 'true', capabilities: { drop: ['ALL'] } },
-])
+// Docker's default for seccomp is the runtime's, and the user is not root.
+function knownRights(runAsUser: string, runAsGroup: string, fsGroup: string): string {
+  return JSON.stringify([
+    {
+      runAsNonRoot: 'true',
+      runAsUser,
+      runAsGroup,
+      fsGroup,
+      fsGroupChangePolicy: 'OnRootMismatch',
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    { allowPrivilegeEscalation: 'false', readOnlyRootFilesystem: 'true', capabilities: { drop: ['ALL'] } },
+  ])
+}
