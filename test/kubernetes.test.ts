@@ -76,6 +76,11 @@ test('the Kubernetes manifests fit the image: user, port, paths, probes, and tim
   }
 })
 
+test('a pod that cannot start gives way to the next one', () => {
+  // In order, which is the default, a corrected image waits until the pod is ready with the wrong one.
+  assert.equal(text(server, 'spec.podManagementPolicy'), 'Parallel')
+})
+
 test('the maintenance pod has the image, the rights and the volumes of the server', () => {
   const pod = manifest('maintenance.yaml', 'Pod')
   for (const part of ['image', 'securityContext'])
