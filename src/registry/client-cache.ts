@@ -5,7 +5,7 @@ import { fileError, isMissing, TrustError } from '../errors.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { isDelegation } from '../tuf/role.ts'
 import { failure } from './ask.ts'
-import { documentMaxBytes, readDocument, type TrustSource } from './trust-data.ts'
+import { documentMaxBytes, readDocument, type TrustSource } from './trust-source.ts'
 
 /** Where clients keep their caches. */
 const USUAL = "docker's is ~/.docker/trust, that of notary is ~/.notary; the URL of a server begins with https://"

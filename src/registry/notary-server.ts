@@ -9,7 +9,7 @@ import type { Credentials } from './credentials.ts'
 import { impatiently, type Patiently } from './patience.ts'
 import { laterHint, redirectHint, saidReason } from './refusal.ts'
 import { certificateFault } from './trust-authority.ts'
-import { documentMaxBytes, type TrustSource, type Which } from './trust-data.ts'
+import { documentMaxBytes, type TrustSource, type Which } from './trust-source.ts'
 
 interface NotaryServerOptions {
   /** The server's name in docker's configuration, for messages only. Default: its host. */

@@ -1,12 +1,13 @@
 import { TrustError } from '../errors.ts'
 import { checkFileMeta, type FileMeta } from '../tuf/file-meta.ts'
 import type { Gun } from '../tuf/gun.ts'
-import { checkTypeAndVersion, parseMetadata, type Metadata } from '../tuf/metadata.ts'
-import { isTargetsRole, type DelegationRole, type Role, type TargetsRole } from '../tuf/role.ts'
-import { parseSnapshot } from '../tuf/snapshot.ts'
+import type { Metadata } from '../tuf/metadata.ts'
+import type { Role, TargetsRole } from '../tuf/role.ts'
+import { parseSnapshot, type SnapshotMeta } from '../tuf/snapshot.ts'
 import { parseTargets } from '../tuf/targets.ts'
 import { parseTimestamp } from '../tuf/timestamp.ts'
 import { failure } from './ask.ts'
+import { readable, readDocument, TRUST_DATA_MAX_BYTES, unnamed, type TrustSource, type Which } from './trust-source.ts'
 
 /** A document as another server or a client holds it. */
 export interface ForeignDocument {
@@ -15,46 +16,10 @@ export interface ForeignDocument {
   readonly bytes: Buffer
 }
 
-/** Selects one of a role's documents: by its checksum in lower-case hex, or by its version. */
-export type Which = { readonly sha256: string } | { readonly version: number }
-
-/** Reads the documents of one repository. */
-export interface TrustSource {
-  /** For messages: `https://notary.docker.io`, or a directory. */
-  readonly name: string
-  /**
-   * Reads the current document of a role, or the selected one.
-   *
-   * @returns undefined if there is none
-   * @throws TrustError REGISTRY if it cannot be read, or is longer than `documentMaxBytes`
-   */
-  document(role: Role, which?: Which): Promise<Buffer | undefined>
-  /**
-   * True if a delegation is missing because clients skip it and do not cache it; only caches of clients have this
-   * method.
-   */
-  skips?(role: DelegationRole): Promise<boolean>
-}
-
-/** Clients read no longer timestamps (wire spec §14.3). */
-const TIMESTAMP_MAX_BYTES = 1024 * 1024
-/** Limit for all documents together: they go to the server in one request, as base64, which may have 16 MiB. */
-export const TRUST_DATA_MAX_BYTES = 11 * 1024 * 1024
 /** As many documents as one request to the server may carry. */
 const DOCUMENTS_MAX = 2_000
 /** Milliseconds for all documents together: a server may be slow with one, but not with each of thousands. */
 const PATIENCE = 15 * 60_000
-
-/** docker adds signers with keys that verify nothing, such as RSA keys of 1,024 bits. */
-const MEND =
-  'its owner can publish another one there, as long as that server is up; without a key: notary delegation purge -p GUN --key ID'
-
-const TYPES: Readonly<Record<string, string>> = { root: 'Root', snapshot: 'Snapshot', timestamp: 'Timestamp' }
-
-/** Returns how many bytes a source reads at most of one document of a role. */
-export function documentMaxBytes(role: Role): number {
-  return role === 'timestamp' ? TIMESTAMP_MAX_BYTES : TRUST_DATA_MAX_BYTES
-}
 
 /**
  * Reads everything that clients need of a repository, in this order: timestamp, snapshot, root, older roots (newest
@@ -71,82 +36,96 @@ export async function readTrustData(
   gun: Gun,
   now: () => number = Date.now,
 ): Promise<ForeignDocument[]> {
-  const documents: ForeignDocument[] = []
-  const until = now() + PATIENCE
-  let total = 0
-  const keep = (role: Role, bytes: Buffer): Metadata => {
-    total += bytes.length
-    if (total > TRUST_DATA_MAX_BYTES) {
-      throw failure(source, `has more than ${TRUST_DATA_MAX_BYTES} bytes of trust data for ${gun}`)
-    }
-    if (documents.length === DOCUMENTS_MAX) throw failure(source, `has more than ${DOCUMENTS_MAX} documents for ${gun}`)
-    if (now() > until) throw failure(source, `takes more than ${PATIENCE / 60_000} minutes for ${gun}`)
-    documents.push({ role, bytes })
-    return readDocument(source, role, bytes)
-  }
-  const named = async (role: Role, meta: FileMeta | undefined, by: Role): Promise<Metadata> => {
-    const bytes = meta && (await source.document(role, checksumIn(meta)))
-    if (bytes === undefined && role === 'root') throw noTrustData(source, gun)
-    if (meta === undefined || bytes === undefined) throw failure(source, `has no ${role}, which its ${by} names`)
-    const metadata = keep(role, bytes)
-    readable(source, role, () => checkFileMeta(meta, metadata.checksums, role, unnamed))
-    return metadata
-  }
-
-  const newest = await source.document('timestamp')
-  if (newest === undefined) throw noTrustData(source, gun)
-  const timestamp = keep('timestamp', newest)
+  const reading = new Reading(source, gun, now)
+  const timestamp = await reading.timestamp()
   const snapshotMeta = readable(source, 'timestamp', () => parseTimestamp(timestamp))
-  const snapshot = await named('snapshot', snapshotMeta, 'timestamp')
+  const snapshot = await reading.named('snapshot', snapshotMeta, 'timestamp')
   const meta = readable(source, 'snapshot', () => parseSnapshot(snapshot))
-  const root = await named('root', meta.get('root'), 'snapshot')
-  for (let version = root.version - 1; version >= 1; version -= 1) {
+  const root = await reading.named('root', meta.get('root'), 'snapshot')
+  await readOlderRoots(reading, root.version)
+  await readTargets(reading, meta, 'targets')
+  return reading.documents
+}
+
+async function readOlderRoots(reading: Reading, newest: number): Promise<void> {
+  const { source } = reading
+  for (let version = newest - 1; version >= 1; version -= 1) {
     const bytes = await source.document('root', { version })
     // Older servers and caches keep no old roots, and the first root may be version 2.
-    if (bytes === undefined) break
-    const { version: found } = keep('root', bytes)
+    if (bytes === undefined) return
+    const { version: found } = reading.keep('root', bytes)
     if (found !== version) throw failure(source, `has version ${found} of root where version ${version} should be`)
   }
-  const readTargets = async (role: TargetsRole): Promise<void> => {
-    const metadata = await named(role, meta.get(role), 'snapshot')
-    const { delegations } = readable(source, role, () => parseTargets(metadata))
-    for (const name of delegations.keys()) {
-      if (meta.has(name) && (await source.skips?.(name)) !== true) await readTargets(name)
-    }
+}
+
+/** Reads targets, or a delegation, and all that it delegates to, depth first. */
+async function readTargets(reading: Reading, meta: SnapshotMeta, role: TargetsRole): Promise<void> {
+  const { source } = reading
+  const metadata = await reading.named(role, meta.get(role), 'snapshot')
+  const { delegations } = readable(source, role, () => parseTargets(metadata))
+  for (const name of delegations.keys()) {
+    if (meta.has(name) && (await source.skips?.(name)) !== true) await readTargets(reading, meta, name)
   }
-  await readTargets('targets')
-  return documents
 }
 
-/** Decodes a document of a source. @throws TrustError REGISTRY that names the source, the role and the reason */
-export function readDocument(source: Pick<TrustSource, 'name'>, role: Role, bytes: Buffer): Metadata {
-  return readable(source, role, () => {
-    const metadata = parseMetadata(role, bytes)
-    checkTypeAndVersion(metadata, TYPES[role] ?? 'Targets', unnamed)
+/** The documents of one repository that have been read so far, within the limits for all together. */
+class Reading {
+  readonly source: TrustSource
+  readonly documents: ForeignDocument[] = []
+  readonly #gun: Gun
+  readonly #now: () => number
+  /** When it has taken too long. */
+  readonly #until: number
+  /** Bytes of all documents. */
+  #total = 0
+
+  constructor(source: TrustSource, gun: Gun, now: () => number) {
+    this.source = source
+    this.#gun = gun
+    this.#now = now
+    this.#until = now() + PATIENCE
+  }
+
+  async timestamp(): Promise<Metadata> {
+    const bytes = await this.source.document('timestamp')
+    if (bytes === undefined) throw this.#noTrustData()
+    return this.keep('timestamp', bytes)
+  }
+
+  /** Reads the document that another one names. @param meta what that says of it; undefined: nothing */
+  async named(role: Role, meta: FileMeta | undefined, by: Role): Promise<Metadata> {
+    const bytes = meta && (await this.source.document(role, checksumIn(meta)))
+    if (bytes === undefined && role === 'root') throw this.#noTrustData()
+    if (meta === undefined || bytes === undefined) throw failure(this.source, `has no ${role}, which its ${by} names`)
+    const metadata = this.keep(role, bytes)
+    readable(this.source, role, () => checkFileMeta(meta, metadata.checksums, role, unnamed))
     return metadata
-  })
-}
+  }
 
-function readable<T>(source: Pick<TrustSource, 'name'>, role: Role, read: () => T): T {
-  try {
-    return read()
-  } catch (error) {
-    if (!(error instanceof TrustError)) throw error
-    throw failure(source, `has a ${role} that cannot be used: ${error.message}`, isTargetsRole(role) ? MEND : undefined)
+  /** Adds a document, and decodes it. */
+  keep(role: Role, bytes: Buffer): Metadata {
+    this.#total += bytes.length
+    if (this.#total > TRUST_DATA_MAX_BYTES) {
+      throw this.#failure(`has more than ${TRUST_DATA_MAX_BYTES} bytes of trust data`)
+    }
+    if (this.documents.length === DOCUMENTS_MAX) throw this.#failure(`has more than ${DOCUMENTS_MAX} documents`)
+    if (this.#now() > this.#until) throw this.#failure(`takes more than ${PATIENCE / 60_000} minutes`)
+    this.documents.push({ role, bytes })
+    return readDocument(this.source, role, bytes)
+  }
+
+  #failure(what: string): TrustError {
+    return failure(this.source, `${what} for ${this.#gun}`)
+  }
+
+  #noTrustData(): TrustError {
+    return new TrustError('NOT_FOUND', `${this.source.name} has no trust data for ${this.#gun}`, {
+      hint: 'check the name, which has no tag; what docker calls alpine is docker.io/library/alpine here',
+    })
   }
 }
 
 /** Snapshots and timestamps write checksums in base64. Without one, clients ask for the current document. */
 function checksumIn({ sha256 }: FileMeta): Which | undefined {
   return sha256 === undefined ? undefined : { sha256: Buffer.from(sha256, 'base64').toString('hex') }
-}
-
-function unnamed(text: string): never {
-  throw new TrustError('REGISTRY', text)
-}
-
-function noTrustData(source: TrustSource, gun: Gun): TrustError {
-  return new TrustError('NOT_FOUND', `${source.name} has no trust data for ${gun}`, {
-    hint: 'check the name, which has no tag; what docker calls alpine is docker.io/library/alpine here',
-  })
 }
