@@ -66,23 +66,29 @@ export async function dockerCredentials(
   }
   const entry = config.auths?.[account] ?? byHost(config.auths, account)
   if (entry === undefined) return undefined
-  const basic = basicOf(entry)
+  const basic = credentialsIn(entry)
   if (entry.identitytoken !== '') return { ...basic, identityToken: entry.identitytoken }
   return basic.username === '' && basic.password === '' ? undefined : basic
+}
+
+/** Returns the `Authorization` value of a password; undefined if there is none: like docker, takes half a login for none. */
+export function basicOf({ username, password }: Credentials): string | undefined {
+  if (username === '' || password === '') return undefined
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
 }
 
 /** Reads `{"auths":{…}}`, as CI systems give it to their jobs. Like docker, ignores text that it cannot parse. */
 function inEnvironment(text: string, account: string): Credentials | undefined {
   try {
     const entry = configSchema.parse(JSON.parse(text)).auths?.[account]
-    const found = entry && basicOf(entry)
+    const found = entry && credentialsIn(entry)
     return found?.username === '' ? undefined : (found ?? undefined)
   } catch {
     return undefined
   }
 }
 
-function basicOf({ auth, username, password }: Entry): Credentials {
+function credentialsIn({ auth, username, password }: Entry): Credentials {
   if (auth === '') return { username, password }
   const decoded = Buffer.from(auth, 'base64').toString('utf8')
   const colon = decoded.indexOf(':')

@@ -1,4 +1,4 @@
-import { bodyOf, discard } from './ask.ts'
+import { bodyOf, discard, type AskedServer } from './ask.ts'
 
 const REFUSAL_MAX_BYTES = 64 * 1024
 /** Longest text to quote from a server, in characters. */
@@ -57,4 +57,9 @@ export function laterHint({ status, headers }: Response): string | undefined {
   if (status !== 429 && status !== 503) return undefined
   const seconds = /^\d{1,6}$/.exec(headers.get('retry-after') ?? '')?.[0]
   return seconds === undefined ? 'try again later' : `try again in ${seconds} seconds`
+}
+
+/** Returns a hint to log in; undefined for a server that gets no credentials. */
+export function loginHint({ account }: AskedServer): string | undefined {
+  return account === undefined ? undefined : `docker login ${account}`
 }
