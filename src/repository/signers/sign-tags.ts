@@ -1,17 +1,17 @@
 import { TrustError } from '../../errors.ts'
-import type { Actor, Head, StoredKey } from '../../store/store.ts'
+import type { Actor } from '../../store/store.ts'
 import type { Gun } from '../../tuf/gun.ts'
 import type { JsonObject } from '../../tuf/json/json.ts'
-import { countSigners } from '../../tuf/keys/threshold.ts'
 import type { Metadata } from '../../tuf/metadata.ts'
 import { editTargets, type TargetsEdit } from '../../tuf/targets-edit.ts'
 import { targetSha256 } from '../../tuf/targets.ts'
 import { changeWithResult } from '../change.ts'
 import { composeSigned } from '../compose-signed.ts'
 import { recallCurrent } from '../current.ts'
-import { TARGETS_LIFE, targetsAreDue } from '../renewal/targets.ts'
+import { TARGETS_LIFE } from '../renewal/targets.ts'
 import { signRole, type Signed } from '../sign-role.ts'
 import type { Trust } from '../trust.ts'
+import { roleBefore, type RoleBefore } from './role-before.ts'
 import { findSigner } from './signers.ts'
 import { signingRoles, type Signing } from './signing-roles.ts'
 
@@ -40,16 +40,6 @@ export interface SignResult {
   readonly leftOut: readonly string[]
   /** Tags that should be removed but that none of these roles had: perhaps a typing error. */
   readonly absent: readonly string[]
-}
-
-/** A role to sign in, and what it has signed so far. */
-interface RoleBefore extends Signing {
-  /** Its current document; undefined if there is none. */
-  readonly current: Metadata | undefined
-  /** The document whose tags are signed again, with those of the request: the current one, unless it is disowned. */
-  readonly base: Metadata | undefined
-  /** True if tags that it already has should be signed anew if requested. */
-  readonly isDue: boolean
 }
 
 /**
@@ -92,34 +82,6 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
 function mustMatch(gun: Gun, etag: string, wanted: SignRequest['ifMatch']): void {
   if (wanted === undefined || wanted === etag || (wanted === '*' && etag !== '')) return
   throw new TrustError('PRECONDITION', `the tags of ${gun} changed in the meantime`, { hint: 'list them again' })
-}
-
-/**
- * Reads what a role has signed so far.
- *
- * Its current document is disowned if the owner has removed the keys that signed it: to sign its tags again would revive
- * them. Tags that this signer itself signed are kept.
- *
- * It is due if half of its life is over, if clients no longer believe it, or if this signer signed it and has another key
- * since.
- */
-function roleBefore(trust: Trust, gun: Gun, head: Head | undefined, signing: Signing, now: number): RoleBefore {
-  const { role, named, held, own = [] } = signing
-  const current = head && recallCurrent(trust, gun, head, role)
-  if (current === undefined) return { ...signing, current, base: undefined, isDue: false }
-  const isHalfOver = targetsAreDue(current.expires, now)
-  // Stored targets are always signed by keys that the current root names.
-  if (role === 'targets') return { ...signing, current, base: current, isDue: isHalfOver }
-  const isDisowned = countSigners(current, new Map([...named.keys, ...byId(own)])) < named.threshold
-  if (isDisowned) return { ...signing, current, base: undefined, isDue: false }
-  const isBelieved = countSigners(current, named.keys) >= named.threshold
-  const signedWith = countSigners(current, byId(held.map(({ key }) => key)))
-  const lacksKey = signedWith > 0 && signedWith < held.length
-  return { ...signing, current, base: current, isDue: isHalfOver || !isBelieved || lacksKey }
-}
-
-function byId(keys: readonly StoredKey[]): Map<string, StoredKey> {
-  return new Map(keys.map((key) => [key.keyId, key]))
 }
 
 /** @param etag the checksum that the first role had before; empty if none */
