@@ -2,21 +2,17 @@ import type { KeyObject } from 'node:crypto'
 import { listRootKeys, noSuchRootKey, saveRootKey, type RootKey } from '../../admin/root-keys.ts'
 import { TrustError } from '../../errors.ts'
 import { issueRootCertificate } from '../../signing/root-certificate.ts'
-import { makeRootKey, openRootKey, rootPublicKey, sealRootKey, type SealedRootKey } from '../../signing/root-key.ts'
+import { makeRootKey, rootPublicKey, sealRootKey } from '../../signing/root-key.ts'
 import { shellQuoted } from '../../tuf/gun.ts'
 import { certificateBegins, certificateEnds } from '../../tuf/keys/certificate.ts'
 import type { Connection } from '../connection/connection.ts'
 import { isDamaged } from '../list.ts'
-import { newSecretFrom, secretFrom } from '../terminal/ask-secret.ts'
 import { note } from '../terminal/print.ts'
+import { Passphrases } from './passphrases.ts'
 
-/** Option that names the file with a root key's passphrase. */
-export const PASSPHRASE_OPTION = '--passphrase-file'
 /** The root key that is made and used by default. */
 export const DEFAULT_ROOT_KEY = 'root'
 
-/** Tries for a passphrase on the terminal. */
-const TRIES = 3
 /** Milliseconds: a certificate that ends sooner is not used for another root. */
 const LIFE_LEFT = 3 * 365 * 86_400_000
 
@@ -26,18 +22,12 @@ interface OpenRootKey {
   readonly key: KeyObject
 }
 
-/** Opens root keys by asking for their passphrases, each once. */
+/** The root keys of this command: opens each once, makes them, and issues their certificates. */
 export class RootKeyring {
   readonly #connection: Connection
-  readonly #passphraseFile: string | undefined
+  readonly #passphrases: Passphrases
   readonly #dryRun: boolean
   readonly #opened = new Map<string, OpenRootKey>()
-  /** Content of the file, read once: a pipe can be read only once. */
-  #said: string | undefined
-  /** Why no passphrase could be had: after Ctrl-C, do not ask again for the next repository. */
-  #refusal: TrustError | undefined
-  /** Keys that did not open, by name: do not ask for the next repository either. */
-  readonly #closed = new Map<string, TrustError>()
   /** Shared certificates made by this command, as key name and common name. */
   readonly #renewed = new Set<string>()
 
@@ -47,7 +37,7 @@ export class RootKeyring {
    */
   constructor(connection: Connection, passphraseFile: string | undefined, dryRun = false) {
     this.#connection = connection
-    this.#passphraseFile = passphraseFile
+    this.#passphrases = new Passphrases(passphraseFile)
     this.#dryRun = dryRun
   }
 
@@ -72,38 +62,9 @@ export class RootKeyring {
         hint: `to take it back: countersign root import ${name} KEYFILE; a root that waits: root sign FILE --key KEYFILE`,
       })
     }
-    const found = { record, key: await this.#unseal(name, record.sealed, record.public) }
+    const found = { record, key: await this.#passphrases.unseal(name, record.sealed, record.public) }
     this.#opened.set(name, found)
     return found
-  }
-
-  /** Tries again on the terminal, since people mistype; a file's content stays the same. */
-  async #unseal(name: string, sealed: SealedRootKey, publicKey: string): Promise<KeyObject> {
-    for (let tries = this.#passphraseFile === undefined ? TRIES : 1; ; tries -= 1) {
-      const before = this.#closed.get(name)
-      if (before !== undefined) throw before
-      const passphrase = await this.#passphraseOf(name)
-      try {
-        return openRootKey(name, sealed, publicKey, passphrase)
-      } catch (error) {
-        if (!(error instanceof TrustError) || error.code !== 'BAD_KEYS') throw error
-        if (tries === 1) this.#closed.set(name, error)
-        else note(`${error.message}; try again`)
-      }
-    }
-  }
-
-  async #passphraseOf(name: string): Promise<string> {
-    if (this.#refusal !== undefined) throw this.#refusal
-    try {
-      const said =
-        this.#said ?? (await secretFrom(this.#passphraseFile, `passphrase of the root key ${name}`, PASSPHRASE_OPTION))
-      if (this.#passphraseFile !== undefined) this.#said = said
-      return said
-    } catch (error) {
-      if (error instanceof TrustError) this.#refusal = error
-      throw error
-    }
   }
 
   /**
@@ -123,8 +84,7 @@ export class RootKeyring {
         hint: 'nothing is left to do; its passphrase here is the one that was chosen then',
       })
     }
-    const what = `new passphrase of the root key ${name}`
-    const passphrase = await newSecretFrom(this.#passphraseFile, what, PASSPHRASE_OPTION)
+    const passphrase = await this.#passphrases.choose(name)
     const input = { name, public: publicKey, sealed: sealRootKey(key, passphrase) }
     const record = await this.#connection.call(saveRootKey, input, this.#dryRun)
     const made = { record, key }

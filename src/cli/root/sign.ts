@@ -10,8 +10,9 @@ import { run, withConnection } from '../run.ts'
 import { print, printJson } from '../terminal/print.ts'
 import { lackingText, nothingWaits, payloadForPeople, stagedForPeople } from './describe.ts'
 import { holdsStaged, KEY_PASSPHRASE_OPTION, readRootKeyFile, readStaged, writeStaged } from './files.ts'
-import { PASSPHRASE_OPTION, RootKeyring } from './keyring.ts'
+import { RootKeyring } from './keyring.ts'
 import { knownRootKeys } from './known-keys.ts'
+import { PASSPHRASE_OPTION } from './passphrases.ts'
 import { signAndPublish, signaturesBy } from './signatures.ts'
 
 interface Options {
