@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Connection } from '../../src/cli/connection/connection.ts'
 import { RootKeyring } from '../../src/cli/root/keyring.ts'
-import { stageAndPublish } from '../../src/cli/root/signatures.ts'
+import { stageAndPublish } from '../../src/cli/root/stage-and-publish.ts'
 import type { HeldRole } from '../../src/tuf/role.ts'
 import './derived-once.ts'
 

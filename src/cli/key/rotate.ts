@@ -12,7 +12,7 @@ import { askedRoles, rolesIn, SERVER_MANAGED, type AskedRoles } from '../root/as
 import { nextAuthority, hasAuthorityOptions, keptCertificate, workText } from '../root/authority.ts'
 import { RootKeyring } from '../root/keyring.ts'
 import { PASSPHRASE_OPTION } from '../root/passphrases.ts'
-import { stageAndPublish, stageVersion } from '../root/signatures.ts'
+import { stageAndPublish, stageVersion } from '../root/stage-and-publish.ts'
 import { withConnection } from '../run.ts'
 import { print, printJson } from '../terminal/print.ts'
 import { plan, type PlanOptions } from './plan.ts'

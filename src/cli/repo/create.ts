@@ -10,7 +10,7 @@ import { DRY_RUN_OPTION, JSON_OPTION, wholeNumber } from '../options.ts'
 import { mustReachThreshold } from '../root/authority.ts'
 import { DEFAULT_ROOT_KEY, RootKeyring } from '../root/keyring.ts'
 import { PASSPHRASE_OPTION } from '../root/passphrases.ts'
-import { stageAndPublish } from '../root/signatures.ts'
+import { stageAndPublish } from '../root/stage-and-publish.ts'
 import { withConnection } from '../run.ts'
 import { note, print, printJson } from '../terminal/print.ts'
 

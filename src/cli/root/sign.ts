@@ -13,7 +13,8 @@ import { holdsStaged, KEY_PASSPHRASE_OPTION, readRootKeyFile, readStaged, writeS
 import { RootKeyring } from './keyring.ts'
 import { knownRootKeys } from './known-keys.ts'
 import { PASSPHRASE_OPTION } from './passphrases.ts'
-import { signAndPublish, signaturesBy } from './signatures.ts'
+import { signAndPublish } from './sign-and-publish.ts'
+import { signaturesBy } from './signatures.ts'
 
 interface Options {
   all?: true

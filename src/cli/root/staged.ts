@@ -15,7 +15,7 @@ import { nothingWaits, lackingText, stagedForPeople } from './describe.ts'
 import { readStaged, stagedText, writeNew } from './files.ts'
 import { RootKeyring } from './keyring.ts'
 import { knownRootKeys, type KnownRootKey } from './known-keys.ts'
-import { stagedStatusAdvice } from './signatures.ts'
+import { stagedStatusAdvice } from './sign-and-publish.ts'
 import { addSign } from './sign.ts'
 
 interface Options {
