@@ -2,66 +2,27 @@ import { z } from 'zod'
 import { matches } from '../access/permission.ts'
 import { damageIn } from '../errors.ts'
 import { noSuchRepository } from '../repository/no-such-repository.ts'
-import {
-  mustBeNew,
-  prepareFirstRoot,
-  prepareRotation,
-  type PreparedRoot,
-  type RootAuthority,
-} from '../repository/roots/prepare.ts'
+import { mustBeNew } from '../repository/roots/prepare.ts'
 import { publishStagedRoot } from '../repository/roots/publish.ts'
-import { inOrder, newKeysText } from '../repository/roots/rotated-roles.ts'
+import { inOrder } from '../repository/roots/rotated-roles.ts'
 import { planRotation } from '../repository/roots/rotation-plan.ts'
 import { discardStagedRoot, signStagedRoot, stageRoot } from '../repository/roots/stage.ts'
 import { describeStagedRoot, stagedRoot, stagedRoots } from '../repository/roots/staged.ts'
 import type { Trust } from '../repository/trust.ts'
 import { THE_REST } from '../store/found-records.ts'
-import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
-import { BASE_ROLES, HELD_ROLES, type BaseRole } from '../tuf/role.ts'
+import { BASE_ROLES, type BaseRole } from '../tuf/role.ts'
 import { count, done, list } from './answers.ts'
-import { gunInput, keyText, patternInput, someName } from './inputs.ts'
+import { gunInput, patternInput, someName } from './inputs.ts'
 import { operation } from './operation.ts'
 import { damagedRepository } from './repository-answers.ts'
 import { rotationPlan, stagedRootAnswer, stagedRootRow } from './root-answers.ts'
+import { changeInput, prepareChange, reasonOf } from './root-change.ts'
 
-/** Most root keys of one repository: more people do not sign together. */
-const ROOT_KEYS_MAX = 16
 /** Most signatures in one call: each key signs for each of its certificates. */
 const SIGNATURES_MAX = 64
 /** Characters of one signature, in base64. */
 const SIGNATURE_MAX_LENGTH = 4096
-
-/** The root keys from now on. */
-const authority = {
-  certificates: z
-    .array(keyText)
-    .min(1)
-    .max(ROOT_KEYS_MAX)
-    .meta({ description: 'certificates of the root keys, PEM in base64, as root names them' }),
-  threshold: z
-    .number()
-    .int()
-    .min(1)
-    .max(ROOT_KEYS_MAX)
-    .default(1)
-    .meta({ description: 'how many root keys must sign' }),
-}
-const heldRoles = z.array(z.enum(HELD_ROLES)).max(HELD_ROLES.length)
-
-const changeInput = z.discriminatedUnion('what', [
-  z.strictObject({ what: z.literal('create'), ...authority }),
-  z.strictObject({
-    what: z.literal('root'),
-    ...authority,
-    roles: heldRoles
-      .default([])
-      .transform(inOrder)
-      .meta({ description: 'roles that get new keys of the server in the same root' }),
-  }),
-  z.strictObject({ what: z.literal('keys'), roles: heldRoles.min(1).transform(inOrder) }),
-])
-type RootChange = z.output<typeof changeInput>
 
 /** In a query, a list of one is not a list. */
 const rolesInput = z.preprocess(
@@ -84,7 +45,7 @@ export const stageNextRoot = operation({
   async run({ trust }, { gun, change }, actor) {
     // Check before reporting that a root waits: discarding that one would not help.
     if (change.what === 'create') mustBeNew(gun, trust.store.head(gun))
-    return stageRoot(trust, gun, actor, reasonOf(change), (head, now) => prepare(trust, gun, head, now, change))
+    return stageRoot(trust, gun, actor, reasonOf(change), (head, now) => prepareChange(trust, gun, head, now, change))
   },
 })
 
@@ -185,26 +146,3 @@ export const planRoot = operation({
     return (await planRotation(trust, gun, inOrder(roles), trust.now())) ?? noSuchRepository(gun)
   },
 })
-
-function prepare(
-  trust: Trust,
-  gun: Gun,
-  head: Head | undefined,
-  now: number,
-  change: RootChange,
-): Promise<PreparedRoot> {
-  if (change.what === 'create') return prepareFirstRoot(trust, gun, head, now, authorityOf(change))
-  return prepareRotation(trust, gun, head, now, change.roles, change.what === 'root' ? authorityOf(change) : undefined)
-}
-
-function authorityOf({ certificates, threshold }: Exclude<RootChange, { what: 'keys' }>): RootAuthority {
-  return { certificates: certificates.map((text) => ({ keytype: 'ecdsa-x509', public: text })), threshold }
-}
-
-function reasonOf(change: RootChange): string {
-  if (change.what === 'create') return 'a new repository'
-  const keys = change.roles.length === 0 ? '' : newKeysText(change.roles)
-  if (change.what === 'keys') return keys
-  const root = 'other root keys or certificates'
-  return keys === '' ? root : `${root}, and ${keys}`
-}
