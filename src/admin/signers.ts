@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { damageIn, TrustError, unlessDamaged } from '../errors.ts'
+import { damageIn, unlessDamaged } from '../errors.ts'
 import {
   createSigner,
   everyKeyId,
@@ -10,14 +10,13 @@ import {
   signerKeys,
   type TagSigner,
 } from '../repository/signers/signers.ts'
-import { signerUses } from '../repository/signers/uses.ts'
 import { findRecords } from '../store/found-records.ts'
 import { encodePem } from '../tuf/asn1/pem.ts'
-import { shellQuoted, type Gun } from '../tuf/gun.ts'
 import { done, keyId, list, milliseconds, texts } from './answers.ts'
 import { someName } from './inputs.ts'
 import { operation, type World } from './operation.ts'
 import { rows, rowsOf, type DamagedRow } from './rows.ts'
+import { stillTrustedWarnings } from './signer-warnings.ts'
 
 /** A signer as it is shown. */
 const signerRow = z.lazy(() =>
@@ -100,7 +99,7 @@ export const renewSigner = operation({
     const newest = signer.keyIds.at(-1) as string
     const row = rowOf(world, { ...signer, keyIds: [newest] })
     const given = everyKeyId(world.trust, name).filter((keyId) => keyId !== newest)
-    const warnings = await stillNaming(world, name, given, [newest])
+    const warnings = await stillTrustedWarnings(world.trust, name, given, [newest])
     await finishSignerRotation(world.trust, name, newest, actor)
     return { ...row, warnings }
   },
@@ -121,61 +120,11 @@ export const deleteSigner = operation({
     const warnings =
       given === undefined
         ? [`the keys of ${name} are damaged: cannot tell which repositories trust them`]
-        : await stillNaming(world, name, given, [])
+        : await stillTrustedWarnings(world.trust, name, given, [])
     await removeSigner(world.trust, name, actor)
     return { name, removed: true as const, warnings }
   },
 })
-
-/**
- * Returns warnings about repositories that still trust keys that the signer gives up: only those who sign targets can
- * end that. Also warns where targets name none of its remaining keys: nothing can be signed there any more.
- *
- * @param given keys that the signer gives up
- * @param left keys that it keeps
- */
-async function stillNaming(
-  { trust }: World,
-  name: string,
-  given: readonly string[],
-  left: readonly string[],
-): Promise<string[]> {
-  // Mostly there is no such signer, so nothing to look for.
-  if (given.length === 0) return []
-  const found = await signerUses(trust, [...given, ...left]).catch((error: unknown) => damageIn(error))
-  if (found instanceof TrustError) return [`cannot tell which repositories trust ${name}: ${found.message}`]
-  const { uses, damaged } = found
-  const untold = damaged.map((gun) => `${gun} is damaged: cannot tell whether it trusts ${name}`)
-  const told = [...Map.groupBy(uses, ({ gun }) => gun)].flatMap(([gun, those]) => {
-    const keyIds = new Set(those.flatMap((use) => use.keyIds))
-    const { add, end } = commandsFor(
-      gun,
-      name,
-      those.some(({ here }) => here),
-    )
-    const warnings = given
-      .filter((keyId) => keyIds.has(keyId))
-      .map((keyId) => `${gun} still trusts ${keyId}; ${end(keyId)}`)
-    if (left.length === 0 || left.some((keyId) => keyIds.has(keyId))) return warnings
-    return [`${gun} does not have the new key: nothing can be signed there until ${add}`, ...warnings]
-  })
-  return [...untold, ...told]
-}
-
-/** @param here the server signs targets */
-function commandsFor(gun: Gun, name: string, here: boolean): { add: string; end: (keyId: string) => string } {
-  const repository = shellQuoted(gun)
-  if (here) {
-    return {
-      add: `it is added: countersign delegation add ${repository} ${name}`,
-      end: (keyId) => `to end that: countersign delegation remove ${repository} ${name} ${keyId}`,
-    }
-  }
-  return {
-    add: `its owner adds it: docker trust signer add --key ${name}.pem ${name} ${repository}`,
-    end: (keyId) => `its owner can end that: notary delegation purge -p ${repository} --key ${keyId}`,
-  }
-}
 
 function rowOf({ trust }: World, signer: TagSigner): SignerRow {
   // The newest key is the one for owners to add.
