@@ -5,6 +5,9 @@ const PREFIX = 'COUNTERSIGN_'
 /** Variable that names the settings file. */
 export const FILE_VARIABLE = `${PREFIX}CONFIG`
 
+/** Where to look after a mistake in the settings. */
+export const CONFIG_HINT = '"countersign config" prints every setting with its help'
+
 /** One setting. */
 interface Leaf {
   /** With the names of its groups: `listen.port`. */
