@@ -95,6 +95,15 @@ test('no redirect is followed that is unencrypted or carries a password', async 
     assert.match(error.message, /answers 307$/)
     return !/hidden/.test(error.hint ?? '')
   })
+  // An address that reaches this machine, but counts as another one.
+  const remote = elsewhere.url.replace('127.0.0.1', '0.0.0.0')
+  const local = await oddRegistry(t, (_, response) => {
+    response.writeHead(307, { Location: remote }).end()
+  })
+  await assert.rejects(readManifest(local.place, 'v1', alice), {
+    message: `the registry ${local.url} answers 307`,
+    hint: `it redirects to ${remote}/, which is not followed: give the digest and size of the manifest`,
+  })
   assert.deepEqual(elsewhere.asked, [])
 })
 
