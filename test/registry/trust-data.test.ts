@@ -122,6 +122,7 @@ test('an unusable document is an error that says whose and which it is, and why'
   const { app } = await published(t)
   const timestamp = await current(app, 'timestamp.json')
   const root = await current(app, 'root.json')
+  const first = await current(app, '1.root.json')
   const cases: [name: string, meddle: (file: string) => Buffer | undefined, words: RegExp][] = [
     [
       'cut',
@@ -136,6 +137,7 @@ test('an unusable document is an error that says whose and which it is, and why'
       /a snapshot that .*expected type Snapshot/,
     ],
     ['another root', (file) => part(file === '2.root.json', root), /version 3 of root where version 2 should be/],
+    ['an older root', (file) => part(file === '2.root.json', first), /version 1 of root where version 2 should be/],
     [
       'a snapshot that is not the one named',
       (file) => part(file.startsWith('snapshot.'), emptySnapshot(root)),
