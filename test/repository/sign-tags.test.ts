@@ -129,6 +129,17 @@ test('a key held for another role or repository signs no tags, even where root n
   await assert.rejects(sign('v2', A, { as: undefined }), { code: 'WRONG_STATE', message: /is with its publisher/ })
 })
 
+test('with fewer keys for targets than must sign, the server signs no tags', async (t) => {
+  const { owner, send, sign, here } = await owned(t)
+  const [held, other] = [makeKey('ed25519'), makeKey('ed25519')]
+  const pkcs8 = held.privateKey.export({ type: 'pkcs8', format: 'der' })
+  const sealed = (here.trust.signer as FileSigner).importKey(GUN, 'targets', pkcs8)
+  await importKey(here.trust, GUN, 'targets', sealed, TEST_ACTOR)
+  owner.setKeys('targets', [held, other], 2)
+  await send(owner.nextParts('root', 'targets'))
+  await assert.rejects(sign('v2', A, { as: undefined }), { code: 'WRONG_STATE', message: /is with its publisher/ })
+})
+
 test('a signer’s own role comes first among those signed, wherever the owner lists it', async (t) => {
   const world = await owned(t)
   const key = named(await createSigner(world.here.trust, 'ci', TEST_ACTOR))
