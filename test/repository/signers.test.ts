@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createSigner, finishSignerRotation, removeSigner, rotateSigner } from '../../src/repository/signers/signers.ts'
+import {
+  createSigner,
+  findSigner,
+  finishSignerRotation,
+  removeSigner,
+  rotateSigner,
+} from '../../src/repository/signers/signers.ts'
 import { SERVER } from '../../src/tuf/gun.ts'
 import { localTrustFor, TEST_ACTOR } from '../support/local-trust.ts'
 import { A, add, base64, drop, GUN, named, owned, withSigner } from '../support/owned-repository.ts'
@@ -72,6 +78,15 @@ test('tags of a removed signer are left out of the next document, and named in t
   assert.deepEqual((await listed()).targets.slice(1), [`targets/releases v2 ${base64(A)}`])
   assert.deepEqual((await sign('v3', A)).leftOut, [])
   assert.deepEqual((await world.here.check()).findings, [])
+})
+
+test('of two rotations of a signer at the same moment, one is refused: it never has three keys', async (t) => {
+  const { trust } = (await withSigner(t)).here
+  const both = await Promise.allSettled([1, 2].map(() => rotateSigner(trust, 'ci', TEST_ACTOR)))
+  const refused = both.flatMap((each) => (each.status === 'rejected' ? [(each.reason as Error).message] : []))
+  const { keyIds } = findSigner(trust, 'ci')
+  assert.deepEqual(refused, [`the signer ci already has a new key: ${keyIds[1]}`])
+  assert.equal(keyIds.length, 2)
 })
 
 test('a signer’s new key re-signs what the old one signed until the rotation is finished', async (t) => {
