@@ -242,7 +242,8 @@ test('a login that is refused three times in a row is not sent again, lest the a
     tokens += 1
     return response.writeHead(good ? 200 : 401).end('{"token":"good"}')
   })
-  const ask = (credentials = alice): Promise<unknown> => notaryServer(url, GUN, { credentials }).document('root')
+  const ask = (credentials: () => Promise<Credentials | undefined> = alice): Promise<unknown> =>
+    notaryServer(url, GUN, { credentials }).document('root')
   const message = `${url} returns no token: 401`
   for (const _ of [1, 2]) await assert.rejects(ask(), { message })
   // A service may refuse some repositories only.
