@@ -78,9 +78,13 @@ test('removing a root key names the repositories that need it, among them those 
   const gun = parseGun('docker.io/acme/first')
   const certificates = [await keyring.certificate(await keyring.create('owner'), gun)]
   await stageNextRoot.run(world, { gun, change: { what: 'create', certificates, threshold: 1 } }, ACTOR)
+  // The same key under another name does not replace the sealed one: there it is only known, not stored.
+  const { public: publicKey } = (await keyring.open('owner')).record
+  await saveRootKey.run(world, { name: 'known', public: publicKey, sealed: null, certificates: {} }, ACTOR)
   const unused = removeRootKey.run(world, { name: 'owner', unused: 'true' }, ACTOR)
   await assert.rejects(unused, { code: 'WRONG_STATE', message: /first needs owner: / })
   const { warnings } = await removeRootKey.run(world, { name: 'owner' }, ACTOR)
   assert.match(warnings.join(), /^docker\.io\/acme\/first needs owner: /)
-  assert.deepEqual(await listRootKeys.run(world, {}, ACTOR), [])
+  const left = (await listRootKeys.run(world, {}, ACTOR)).map(({ name }) => name)
+  assert.deepEqual(left, ['known'])
 })
