@@ -60,6 +60,15 @@ test('the server sends its certificate alone: its CA, which clients have, would 
   assert.equal(certificate.issuerCertificate, undefined)
 })
 
+test('once the CA has been removed, the next start makes another, and has it issue the certificate', async (t) => {
+  const server = await started(t)
+  const first = await made(server)
+  await rm(tlsFiles(join(server.directory, 'keys')).ca)
+  const next = await at(server, NOW + DAY)
+  assert.notEqual(next.ca, first.ca)
+  assert.ok(next.certificate.verify(new X509Certificate(next.ca).publicKey))
+})
+
 test('a certificate made while the clock was ahead is replaced once the clock is right', async (t) => {
   const server = await started(t)
   const first = await made(server)
