@@ -422,6 +422,18 @@ describe('countersign repair', () => {
     assert.equal(done.sources[`keys ${APP} timestamp`], 'derived')
   })
 
+  test('a list whose key is sealed in another form than the journal names is not used', async () => {
+    const key = keysKey(parseGun(APP), 'timestamp')
+    const environment = await damaged((directory) =>
+      changeRecords(directory, [key], (record) => {
+        const list = decodeKeys(openRecord(key, record))
+        return sealRecord(key, encodeKeys(list.map((each) => ({ ...each, sealed: each.sealed.toReversed() }))))
+      }),
+    )
+    assert.deepEqual((await repair(environment)).lost, [`keys ${APP} timestamp`])
+    assert.deepEqual(await differing(await repair(environment, 'fresh')), [])
+  })
+
   test('--dry-run prints the same and makes nothing; --json has the same content', async () => {
     const environment = await withRuined(headKey(parseGun(APP)), recordKey('user', 'alice'))
     const rehearsed = await types(environment, '--dry-run')
