@@ -14,7 +14,7 @@ import { makeKey } from '../support/test-key.ts'
 
 const DAY = 86_400_000
 
-test('a signer’s key is always ECDSA; for a taken name no key is made', async (t) => {
+test('a signer’s key is always ECDSA; for a taken name, or a signer that has a new key already, none is made', async (t) => {
   const here = await localTrustFor(t, Date.now())
   let made = 0
   const signer = {
@@ -29,6 +29,9 @@ test('a signer’s key is always ECDSA; for a taken name no key is made', async 
   assert.equal(key.keytype, 'ecdsa')
   await assert.rejects(createSigner(trust, 'ci', TEST_ACTOR), { code: 'WRONG_STATE' })
   assert.equal(made, 1)
+  await rotateSigner(trust, 'ci', TEST_ACTOR)
+  await assert.rejects(rotateSigner(trust, 'ci', TEST_ACTOR), { code: 'WRONG_STATE' })
+  assert.equal(made, 2)
   // Of two concurrent requests one wins, and only its key is stored.
   const both = await Promise.allSettled([
     createSigner(trust, 'two', TEST_ACTOR),
