@@ -27,7 +27,11 @@ export interface Holders {
   readonly tooLate: boolean
 }
 
-/** Reads who holds the keys of a repository, but for its delegations. @throws TrustError, as `currentRoot` does, if it is damaged */
+/**
+ * Reads who holds the keys of a repository, but for its delegations.
+ *
+ * @throws TrustError, as `currentRoot` does, if it is damaged
+ */
 export function holdersOf(trust: Trust, gun: Gun, places: RootKeyPlaces): Holders {
   const head = trust.store.head(gun)
   const root = currentRoot(trust, gun, head)

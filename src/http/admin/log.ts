@@ -13,8 +13,8 @@ const UNKNOWN = 'unknown'
 export type AdminMetrics = Pick<Metrics, 'adminRequest'>
 
 /**
- * Wraps every admin request: sets its id, sends refusals as JSON, logs one line, and counts it. Never logs path, query or body:
- * people paste tokens and passwords there.
+ * Wraps every admin request: sets its id, sends refusals as JSON, logs one line, and counts it. Never logs path, query or
+ * body: people paste tokens and passwords there.
  */
 export function answerErrorsAndLog(log: Log, clients: ClientAddresses, metrics: AdminMetrics) {
   return async (ctx: AdminContext, next: () => Promise<unknown>): Promise<void> => {

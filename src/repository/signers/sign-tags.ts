@@ -25,7 +25,7 @@ export interface SignRequest extends TargetsEdit {
   readonly permit?: (current: CurrentDigests, now: number) => void
 }
 
-/** Returns the current digests of a tag, in hex, in the signing roles and targets, which may differ; '' without a SHA-256. */
+/** Returns a tag's current digests in hex, in the signing roles and targets, which may differ; '' without a SHA-256. */
 type CurrentDigests = (tag: string) => readonly string[]
 
 /** The result of a request. */
