@@ -100,6 +100,7 @@ async function isStillUsable(
   return (await loadTls(files.certificate, files.key, now).catch(() => undefined)) !== undefined
 }
 
+/** True if the CA issued the certificate, or if it cannot be read, so that nobody can tell. */
 function isOf(ca: string, certificate: X509Certificate): boolean {
   const issuer = parsed(ca)
   return issuer === undefined || certificate.verify(issuer.publicKey)
