@@ -3,37 +3,20 @@ import { importSealedKey, signedRole } from '../../admin/import.ts'
 import { TrustError } from '../../errors.ts'
 import type { Imported } from '../../repository/import-key.ts'
 import type { FileSigner } from '../../signing/file-signer.ts'
-import { openKeyFile } from '../../signing/key-file.ts'
 import { openKeysDirectory } from '../../signing/keys-directory.ts'
-import { openSignerRow } from '../../signing/signer-row.ts'
 import { parseGun } from '../../tuf/gun.ts'
 import { isDelegation } from '../../tuf/role.ts'
 import type { Connection } from '../connection/connection.ts'
 import { EXIT } from '../exit.ts'
 import { withHints } from '../fleet.ts'
-import { readGiven, readGivenText } from '../given-file.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { connected, run, settingsOf } from '../run.ts'
-import { secretFrom } from '../terminal/ask-secret.ts'
 import { counted, print, printJson, table } from '../terminal/print.ts'
-import { parseSignerRows } from './signer-database.ts'
+import { sourcesOf, type ImportSource, type SourceOptions } from './import-sources.ts'
 
-interface Options {
-  file?: string
-  signerDatabase?: string
-  passphraseFile?: string
+interface Options extends SourceOptions {
   dryRun?: true
   json?: true
-}
-
-/** A private key that was made elsewhere. */
-interface Source {
-  readonly gun: string
-  readonly role: string
-  /** The id that the source states; undefined: none. */
-  readonly keyId: string | undefined
-  /** @returns PKCS#8 DER. @throws TrustError */
-  readonly open: () => Buffer
 }
 
 /** The outcome for one key. */
@@ -95,27 +78,11 @@ function importKeys(
   })
 }
 
-async function sourcesOf(gun: string | undefined, role: string | undefined, options: Options): Promise<Source[]> {
-  const { file, signerDatabase, passphraseFile } = options
-  const secret = (what: string): Promise<string> => secretFrom(passphraseFile, what, '--passphrase-file')
-  if (signerDatabase !== undefined && file === undefined && gun === undefined) {
-    const rows = parseSignerRows(await readGivenText(signerDatabase))
-    const passphrase = await secret("signer's passphrase")
-    return rows.map((row) => ({ ...row, open: () => openSignerRow(row.jwe, row.algorithm, passphrase) }))
-  }
-  if (file === undefined || gun === undefined || role === undefined || signerDatabase !== undefined) {
-    throw new TrustError('BAD_SETTINGS', 'use either GUN ROLE --file FILE, or --signer-database FILE')
-  }
-  const pem = String(await readGiven(file))
-  const passphrase = pem.includes('ENCRYPTED') ? await secret(`passphrase of ${file}`) : undefined
-  return [{ gun, role, keyId: undefined, open: () => openFile(pem, passphrase, gun, role) }]
-}
-
 /** Imports one key; a refusal does not affect the others. */
 async function importOne(
   connection: Connection,
   signer: FileSigner,
-  { gun, role, keyId, open }: Source,
+  { gun, role, keyId, open }: ImportSource,
   dryRun: true | undefined,
 ): Promise<Outcome> {
   try {
@@ -131,20 +98,6 @@ async function importOne(
     const { message, hint } = error
     return { gun, role, keyId: keyId ?? null, result: 'refused', named: null, error: message, hint }
   }
-}
-
-function openFile(pem: string, passphrase: string | undefined, gun: string, role: string): Buffer {
-  const key = openKeyFile(pem, passphrase)
-  const other = (key.gun ?? gun) !== gun || (key.role ?? role) !== role
-  // The file of a delegation's key names its signer, or nothing useful.
-  if (other && !isDelegation(role)) {
-    key.pkcs8.fill(0)
-    throw new TrustError(
-      'WRONG_STATE',
-      `the file says that it is the ${key.role ?? role} key of ${key.gun ?? 'no repository'}`,
-    )
-  }
-  return key.pkcs8
 }
 
 function stateOf(role: string, named: Imported['named']): string {
