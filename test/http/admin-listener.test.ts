@@ -247,6 +247,17 @@ describe('the admin API over TCP', () => {
     }
   })
 
+  test('a query of many members is refused before they are read: that would take seconds', async () => {
+    const nobody = `Bearer ${await makeToken(server.running, 'curious', ['read:example.org/elsewhere/*'])}`
+    const messages = [1, 100, 101, 3_500].map(async (count) => {
+      const { status, body } = await ask('GET', `/api/v1/tokens?${Array(count).fill('a=1').join('&')}`, nobody)
+      return [status, (JSON.parse(body.toString()) as { error: { message: string } }).error.message]
+    })
+    const tooMany = [400, 'the query has more than 100 members']
+    const unknown = [400, 'Unrecognized key: "a"']
+    assert.deepEqual(await Promise.all(messages), [unknown, unknown, tooMany, tooMany])
+  })
+
   test('users create, list and revoke their own tokens within their own grants; a token creates none', async () => {
     const builder = wish('build machine')
     assert.equal(await withCertificate(server.running.adminPort, '/api/v1/tokens', builder), 200)

@@ -27,6 +27,8 @@ import type { AdminContext, AdminState, Authenticate } from './state.ts'
 
 /** Most requests of one person about their own things that wait behind the running one. */
 const OWN_WAITING_MAX = 16
+/** Most members of a query; no operation takes more than a few. */
+const QUERY_MEMBERS_MAX = 100
 /** Rows of a list that are written at once: a millisecond. */
 const ROWS_AT_ONCE = 1_000
 
@@ -108,6 +110,10 @@ async function runOperation(
 
 /** Returns what the request's head says. @throws TrustError INVALID_PARAMETERS */
 function headOf({ input }: Operation, ctx: AdminContext): RequestPart[] {
+  // Koa compares each member with all others: many of them would hold up everybody for seconds.
+  if (ctx.querystring.split('&').length > QUERY_MEMBERS_MAX) {
+    throw new TrustError('INVALID_PARAMETERS', `the query has more than ${QUERY_MEMBERS_MAX} members`)
+  }
   const { dryRun: _, ...query } = ctx.query
   const empty = Object.keys(query).find((name) => String(query[name]).trim() === '')
   // Coerced to a number, it would be 0.
