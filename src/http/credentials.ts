@@ -49,10 +49,11 @@ export function hasCertificate(socket: Socket): socket is TLSSocket {
  * Returns the identity of a client certificate that TLS verified against `access.clientCertificates.caFile`.
  *
  * @param now milliseconds since 1970: a resumed session may have outlived its certificate
- * @returns undefined also for requests from pages in browsers (`Origin`), to which the browser adds the certificate unasked
+ * @returns undefined also for requests with an Authorization header, which says who the client wants to be, and for requests
+ *   from pages in browsers (`Origin`), to which the browser adds the certificate unasked
  */
 export function ofCertificate({ socket, headers }: IncomingMessage, access: Access, now: number): Identity | undefined {
-  if (!hasCertificate(socket) || headers.origin !== undefined) return undefined
+  if (!hasCertificate(socket) || headers.origin !== undefined || headers.authorization !== undefined) return undefined
   // Not getPeerCertificate(): it ends the process on certificates whose key it cannot represent.
   const der = socket.getPeerX509Certificate()?.raw
   const certificate = der && parseCertificate(der)

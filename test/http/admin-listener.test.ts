@@ -413,6 +413,12 @@ describe('the admin API over TCP', () => {
     const page = { method: 'GET', headers: { origin: 'https://evil.example' } }
     assert.equal(await withCertificate(port, key, builder, page), 401)
     assert.equal(await withCertificate(port, key, builder), 200)
+    // Whoever sends credentials means those, whatever they are.
+    for (const authorization of [basic('root', 'a wrong password'), 'Token x', 'Bearer']) {
+      const also = { headers: { authorization } }
+      assert.equal(await withCertificate(admin, '/api/v1/openapi.json', builder, also), 401, authorization)
+      assert.equal(await withCertificate(port, tufPath(GUN, 'root.json'), builder, also), 401, authorization)
+    }
     const stranger = pair()
     const refused: Record<string, object> = {
       'a name that stands for nobody': wish('somebody'),
