@@ -8,6 +8,7 @@ import { DEFAULT_CIPHERS } from 'node:tls'
 import { createServer as createHttpServer } from '../node-http.ts'
 import type { HttpSettings } from '../settings/schema.ts'
 import type { App } from './app.ts'
+import { Certified } from './sockets/certified.ts'
 import { Connections } from './sockets/connections.ts'
 import { inOrder } from './sockets/pipelining.ts'
 import type { Listener } from './sockets/watched.ts'
@@ -25,7 +26,12 @@ export interface Listening {
   /** IP address. */
   readonly address: string
   readonly port: number
-  /** Uses this for all connections from now on. @param tls undefined for plain HTTP, as at the start */
+  /**
+   * Uses this for all connections from now on. With other authorities of client certificates, ends those of clients that
+   * have shown one.
+   *
+   * @param tls undefined for plain HTTP, as at the start
+   */
   useTls(tls: TlsMaterial | undefined): void
   /** Takes no new connections, lets running requests finish for at most `shutdownSeconds`, then ends them. */
   close(): Promise<void>
@@ -89,15 +95,18 @@ export async function listen(
   const { limits } = settings
   const server = serverOfNode(limits, tls)
   const connections = new Connections(server)
+  const certified = new Certified()
+  let authorities = tls?.ca
   const answerWithin = limits.answerSeconds * 1000
   const answer = app.callback()
   const begin: RequestListener = (request, response) => {
     connections.answering(response)
+    certified.answering(request, response)
     dropIfNotTaken(response, answerWithin)
     answer(request, response)
   }
   server.on('request', inOrder(begin))
-  passConnections(server, app, {
+  passConnections(server, app, certified, {
     firstWithin: server.headersTimeout,
     answerWithin,
     nextWithin: server.keepAliveTimeout + server.keepAliveTimeoutBuffer,
@@ -115,7 +124,13 @@ export async function listen(
     address,
     port,
     useTls(next) {
-      if (server instanceof HttpsServer && next !== undefined) server.setSecureContext({ ...next, ...PROTOCOL })
+      if (!(server instanceof HttpsServer) || next === undefined) return
+      server.setSecureContext({ ...next, ...PROTOCOL })
+      if (next.ca === authorities) return
+      authorities = next.ca
+      certified.end()
+      // Until then, a handshake may end that began with the former ones.
+      setTimeout(() => certified.end(), server.headersTimeout).unref()
     },
     close: () => connections.close(settings.shutdownSeconds * 1000),
   }
@@ -146,7 +161,12 @@ function serverOfNode(limits: HttpSettings['limits'], tls: TlsMaterial | undefin
 }
 
 /** Has the application take new connections, for TLS after the handshake, in place of Node's HTTP server. */
-function passConnections(server: Server, { connected }: App, parts: Omit<Listener, 'giveToNode'>): void {
+function passConnections(
+  server: Server,
+  { connected }: App,
+  certified: Certified,
+  parts: Omit<Listener, 'giveToNode'>,
+): void {
   const isTls = server instanceof HttpsServer
   const event = isTls ? 'secureConnection' : 'connection'
   const [accept] = server.listeners(event) as [(socket: Socket) => void]
@@ -157,6 +177,7 @@ function passConnections(server: Server, { connected }: App, parts: Omit<Listene
   const listener: Listener = { ...parts, giveToNode }
   server.off(event, accept)
   server.on(event, (socket: Socket) => {
+    certified.add(socket)
     if (connected === undefined) giveToNode(socket)
     else connected(socket, listener)
   })

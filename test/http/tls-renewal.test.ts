@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict'
-import { generateKeyPairSync, type X509Certificate } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject, type X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { connect as connectHere } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { connect, type TLSSocket } from 'node:tls'
+import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { issueCertificate } from '../support/certificate.ts'
 import { exchange } from '../support/exchange.ts'
 import type { Log } from '../../src/log/log.ts'
-import { makeToken } from '../support/people.ts'
+import { addPerson, makeToken } from '../support/people.ts'
 import { startTestServer, type TestServer, type TestServerOptions } from '../support/server.ts'
 import { until } from '../support/until.ts'
 
@@ -30,14 +32,13 @@ async function started(t: TestContext, options: TestServerOptions): Promise<Test
   return server
 }
 
-/** Opens a new connection, as every docker client does. */
-async function connected(server: TestServer): Promise<TLSSocket> {
+/** Opens a new connection, as every docker client does. @param client its certificate, or a socket that is open already */
+async function connected(server: TestServer, client: ConnectionOptions = {}): Promise<TLSSocket> {
   const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>()
-  const port = server.running.port
-  const socket = connect({ port, host: 'localhost', servername: 'localhost', rejectUnauthorized: false }, () =>
-    resolve(socket),
-  )
+  const to = { port: server.running.port, host: 'localhost', servername: 'localhost', rejectUnauthorized: false }
+  const socket = connect({ ...to, ...client }, () => resolve(socket))
   socket.on('error', reject)
+  socket.on('close', () => reject(new Error('the server closed the connection')))
   return promise
 }
 
@@ -70,6 +71,36 @@ async function ownFiles(t: TestContext): Promise<{
   }
   await replace()
   return { settings: { tls }, replace }
+}
+
+/** Makes a file with an authority of client certificates, and a certificate of its client. */
+async function clientCa(t: TestContext): Promise<{
+  readonly caFile: string
+  readonly client: { readonly cert: string; readonly key: string }
+  readonly replace: () => Promise<void>
+}> {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-tls-'))
+  t.after(() => rm(directory, { recursive: true }))
+  const caFile = join(directory, 'clients.pem')
+  const valid = { notBefore: Date.now() - DAY, notAfter: Date.now() + DAY }
+  const replace = async (): Promise<KeyObject> => {
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    await writeFile(caFile, issueCertificate({ ...valid, commonName: 'CA', publicKey, signer: privateKey, ca: true }))
+    return privateKey
+  }
+  const signer = await replace()
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const cert = issueCertificate({ ...valid, commonName: 'builder', publicKey, signer, issuer: 'CA', clientAuth: true })
+  const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  return { caFile, client: { cert, key }, replace: async () => void (await replace()) }
+}
+
+/** Sends what there is of a request. @returns the status of the next answer; nothing if the server closed instead */
+async function answerTo(socket: TLSSocket, text: string): Promise<string> {
+  if (socket.closed) return ''
+  socket.write(text)
+  const [chunk] = (await Promise.race([once(socket, 'data'), once(socket, 'close')])) as [Buffer | boolean]
+  return chunk.toString().slice('HTTP/1.1 '.length, 'HTTP/1.1 200'.length)
 }
 
 /** Concurrent: most of the time they wait for the next look. */
@@ -153,6 +184,40 @@ describe('certificates that are renewed', { concurrency: true }, () => {
     await rm(join(server.directory, 'keys', 'tls'), { recursive: true })
     await until('a warning', () => lines.some((line) => /cannot be served .*cannot read .*ca\.crt/.test(line)))
     assert.equal((await exchange(server, { path: '/v2/', headers: { connection: 'close' } })).status, 200)
+  })
+
+  test('once there are other client CAs, connections of clients with certificates end, after the running request', async (t) => {
+    const { caFile, client, replace } = await clientCa(t)
+    const { lines, log } = recordedLog()
+    const access = { mode: 'built-in' as const, clientCertificates: { caFile } }
+    const limits = { keepAliveSeconds: 300, headersSeconds: 6 }
+    const server = await started(t, { settings: { ...OFTEN, access, limits }, log })
+    await addPerson(server.running, 'builder', ['sign:*'])
+    const ping = 'GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n'
+    const half = 'POST /v2/a/_trust/tuf/ HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n-'
+    const [idle, busy, other] = await Promise.all([client, client, {}].map((shown) => connected(server, shown)))
+    assert.ok(idle !== undefined && busy !== undefined && other !== undefined)
+    t.after(() => [idle, busy, other].forEach((socket) => socket.destroy()))
+    assert.equal(await answerTo(idle, ping), '200')
+    assert.equal(await answerTo(busy, ping), '200')
+    assert.equal(await answerTo(other, ping), '401')
+    busy.write(half)
+    // Its handshake begins before there are other authorities, and ends after.
+    const slow = connectHere(server.running.port, 'localhost')
+    await once(slow, 'connect')
+    await replace()
+    await until('the new ones', () => lines.some((line) => line.startsWith('new TLS certificates are served')))
+    await until('the idle one to end', () => idle.closed)
+    assert.equal(slow.closed, false)
+    const late = await connected(server, { ...client, socket: slow })
+    assert.equal(await answerTo(late, ping), '200')
+    assert.equal(await answerTo(busy, '-'), '400')
+    await until('the busy one to end', () => busy.closed)
+    await until('the late one to end', () => late.closed)
+    assert.equal(await answerTo(other, ping), '401')
+    const fresh = await connected(server, client)
+    assert.equal(await answerTo(fresh, ping), '401')
+    fresh.destroy()
   })
 
   test('new client CAs are followed even if the server’s own certificate cannot be renewed', async (t) => {
