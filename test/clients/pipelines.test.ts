@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile } from 'node:fs/promises'
-import { join, parse } from 'node:path'
+import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
+import { delimiter, join, parse } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { asOwner, createRepositories } from '../support/owner.ts'
 import { makeToken } from '../support/people.ts'
@@ -39,6 +39,20 @@ describe(
       return Job.start(engine, stage, { image, variables })
     }
 
+    /** Returns a directory with a `docker` that ignores content trust, as Docker 29 does; `docker trust` works. */
+    async function laterDocker(): Promise<string> {
+      const directory = await mkdtemp(join(engine.directory, 'later-'))
+      const script = '#!/bin/sh\nPATH=${PATH#*:} DOCKER_CONTENT_TRUST=0 exec docker "$@"\n'
+      await writeFile(join(directory, 'docker'), script, { mode: 0o755 })
+      return directory
+    }
+
+    async function refusesDigest(job: Job, tag: string): Promise<void> {
+      const { code, stdout, text } = await job.try('digest.sh', tag)
+      assert.deepEqual({ code, stdout }, { code: 1, stdout: '' })
+      assert.match(text, /no digest, or more than one, is signed/)
+    }
+
     test('the server signs what a job pushed; other jobs get that, whatever is pushed later', async () => {
       const image = `${engine.registry}/acme/app`
       await createRepositories(stage, passphraseFile, image)
@@ -55,7 +69,16 @@ describe(
       assert.match(refused.text, /"POLICY".* does not allow v1 to be moved/)
       const reader = await Job.start(engine, stage, { image })
       assert.equal((await reader.run('pull.sh', 'v1')).stdout.trim().split('\n').at(-1), `${image}@${digest}`)
+      assert.equal((await reader.run('digest.sh', 'v1')).stdout, `${image}@${digest}\n`)
       assert.match((await reader.try('pull.sh', 'v2')).text, /No valid trust data for v2/)
+      await refusesDigest(reader, 'v2')
+
+      const PATH = [await laterDocker(), process.env['PATH']].join(delimiter)
+      const later = await Job.start(engine, stage, { image, variables: { PATH } })
+      assert.equal((await later.run('digest.sh', 'v1')).stdout, `${image}@${digest}\n`)
+      const unverified = await later.try('pull.sh', 'v1')
+      assert.match(unverified.stdout, /^v1: Pulling from/)
+      assert.equal(unverified.code, 1)
     })
 
     test('a job signs with the key that its owner let sign', async () => {
@@ -78,7 +101,11 @@ describe(
       const job = await Job.start(engine, stage, { image, variables, login: `ci:${token}` })
       await job.run('sign-with-key.sh', 'v1')
       assert.deepEqual((await owner.signed(image))['v1']?.signers, ['ci'])
-      await (await Job.start(engine, stage, { image })).run('pull.sh', 'v1')
+      const reader = await Job.start(engine, stage, { image })
+      await reader.run('pull.sh', 'v1')
+
+      await stage.done(['tag', 'sign', image, 'v1', `sha256:${'0'.repeat(64)}`, '1'])
+      await refusesDigest(reader, 'v1')
     })
 
     test('a job refuses an image whose root is not the one that it has', async () => {
@@ -95,6 +122,7 @@ describe(
       await attacker.run('push-and-sign.sh', 'v1')
       await attacker.run('pull.sh', 'v1')
       assert.match((await victim.try('pull.sh', 'v1')).text, /could not rotate trust to a new trusted root/)
+      await refusesDigest(victim, 'v1')
     })
   },
 )
