@@ -42,7 +42,7 @@ function clientLines(port: number, settings: Settings): string[] {
     '  docker trust inspect --pretty REGISTRY/REPOSITORY',
     '',
     'The first "sign" asks for three new passphrases: keep them, and a copy of ~/.docker/trust/private.',
-    'Docker 29 and later need the docker-trust plugin, and no longer verify on pull, push and run.',
+    'Docker 29 and later need the docker-trust plugin, and verify nothing on pull and run: see docs/CLIENTS.md.',
   )
   return lines
 }

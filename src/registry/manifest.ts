@@ -90,7 +90,7 @@ async function refusal(
   if (status === 404) {
     await discard(response)
     // Without that option docker tries to sign what it pushes, with keys that it does not have.
-    const hint = 'docker push --disable-content-trust, or give its digest and size'
+    const hint = 'DOCKER_CONTENT_TRUST=0 docker push, or give its digest and size'
     return new TrustError('NOT_FOUND', `${url} has no ${repository}:${tag}`, { hint })
   }
   const why = await saidReason(response)

@@ -76,7 +76,7 @@ describe('tags from a registry, from a pipe, as a signer, under policies', () =>
     )
     await prints(
       'tag sign GUN v2',
-      'error: http://REGISTRY has no team/app:v2\nhint: docker push --disable-content-trust, or give its digest and size\n',
+      'error: http://REGISTRY has no team/app:v2\nhint: DOCKER_CONTENT_TRUST=0 docker push, or give its digest and size\n',
       1,
     )
     // An empty variable counts as unset, as for docker, which then looks in the home directory.
