@@ -90,6 +90,7 @@ describe('a PKCS#11 token', { skip }, () => {
         (real) => ((named += 1) % 2 === 0 ? refuses('CKR_ATTRIBUTE_READ_ONLY')(real) : real()),
       ],
       'do not match its public key': ['C_Sign', (real) => (real() as Buffer).fill(1)],
+      'gives a public key of 3 bytes': ['C_GetAttributeValue', point(() => Buffer.alloc(3))],
     }
     for (const [message, [call, fault]] of Object.entries(cases)) {
       faults = { [call]: fault }

@@ -47,7 +47,7 @@ export function makePair(connection: Connection, algorithm: KeyAlgorithm): Pair 
     { type: CKA_TOKEN, value: true },
     { type: CKA_LABEL, value: 'countersign, unfinished' },
   ]
-  const { publicKey, privateKey } = module.C_GenerateKeyPair(
+  const halves = module.C_GenerateKeyPair(
     session,
     { mechanism: make },
     [
@@ -64,7 +64,12 @@ export function makePair(connection: Connection, algorithm: KeyAlgorithm): Pair 
       { type: CKA_SIGN, value: true },
     ],
   )
-  return { algorithm, point: pointOf(connection, publicKey, algorithm), publicKey, privateKey }
+  try {
+    return { algorithm, point: pointOf(connection, halves.publicKey, algorithm), ...halves }
+  } catch (error) {
+    removePair(connection, halves)
+    throw error
+  }
 }
 
 /** Sets a pair's id and label. @param id CKA_ID, hex */
@@ -77,7 +82,10 @@ export function namePair({ module, session }: Connection, pair: Pair, id: string
   }
 }
 
-export function removePair({ module, session }: Connection, { publicKey, privateKey }: Pair): void {
+export function removePair(
+  { module, session }: Connection,
+  { publicKey, privateKey }: Pick<Pair, 'publicKey' | 'privateKey'>,
+): void {
   module.C_DestroyObject(session, publicKey)
   module.C_DestroyObject(session, privateKey)
 }
