@@ -3,7 +3,7 @@ import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { after, before, describe, test, type TestContext } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
+import { setImmediate as immediate, setTimeout as pause } from 'node:timers/promises'
 import type * as Pkcs11 from 'pkcs11js'
 import { TrustError } from '../../src/errors.ts'
 import { encodeReference, tokenIdOf } from '../../src/signing/pkcs11/reference.ts'
@@ -139,6 +139,7 @@ describe('PKCS#11', { skip }, () => {
       module.C_GetAttributeValue(session, found, [{ type }])[0]?.value as Buffer
     assert.throws(() => attribute(pkcs11.CKA_VALUE), /CKR_ATTRIBUTE_SENSITIVE/)
     for (const [type, value] of [
+      [pkcs11.CKA_PRIVATE, 1],
       [pkcs11.CKA_SENSITIVE, 1],
       [pkcs11.CKA_EXTRACTABLE, 0],
       [pkcs11.CKA_ALWAYS_SENSITIVE, 1],
@@ -182,7 +183,7 @@ describe('PKCS#11', { skip }, () => {
       }
     }
     put(foreign[0], idOf(key))
-    await refused(/is not in the token/)
+    await refused(/^the timestamp key .* is not in the token$/)
     for (const object of own) put(object, Buffer.from('away'))
     put(foreign[1], idOf(key))
     await refused(/is a different key in the token$/)
@@ -245,7 +246,9 @@ describe('PKCS#11', { skip }, () => {
     // This process goes on while the library blocks.
     assert.equal(await Promise.race([signing.catch(() => 'answered'), pause(100, 'still waiting')]), 'still waiting')
     await assert.rejects(signing, silent)
-    await assert.rejects(sign(), silent)
+    // Until it answers a probe, nothing else waits for it.
+    const refused = assert.rejects(sign(), silent).then(() => 'refused')
+    assert.equal(await Promise.race([refused, immediate('still waiting')]), 'refused')
     assert.equal(impatient.readiness().usable, false)
     // The probe hangs in a process of its own; killing that must change the reason at once.
     let probing: number[] = []
@@ -308,7 +311,7 @@ describe('PKCS#11', { skip }, () => {
       import { setTimeout as pause } from 'node:timers/promises'
       import { Pkcs11Signer } from ${JSON.stringify(join(import.meta.dirname, '../../src/signing/pkcs11/signer.ts'))}
       const signer = new Pkcs11Signer(${JSON.stringify(token.with({ pinFile }))})
-      const start = () => signer.start().catch((error) => console.log(error.code, error.message))
+      const start = () => signer.start().catch((error) => console.log(error.code, error.message, signer.readiness().usable))
       await start()
       await rename(${JSON.stringify(join(token.directory, 'tokens'))}, ${JSON.stringify(join(token.directory, 'away'))})
       await pause(${AGAIN})
@@ -317,7 +320,7 @@ describe('PKCS#11', { skip }, () => {
       await signer.close()`,
     )
     const { text } = await runProgram(process.execPath, [program], token.environment)
-    assert.equal(text, 'BAD_KEYS the PKCS#11 token does not accept the PIN: CKR_PIN_INCORRECT\n'.repeat(2))
+    assert.equal(text, 'BAD_KEYS the PKCS#11 token does not accept the PIN: CKR_PIN_INCORRECT false\n'.repeat(2))
   })
 
   test('settings that can never work are refused at the start; a missing token is waited for', async () => {
