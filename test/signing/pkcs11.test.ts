@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { after, before, describe, test, type TestContext } from 'node:test'
@@ -269,6 +269,37 @@ describe('PKCS#11', { skip }, () => {
     const { method, sig } = await signer.sign(nameOf(key), key.sealed, MESSAGE)
     assert.ok(verifySignature(key, method, sig, MESSAGE))
     assert.deepEqual(signer.readiness(), { usable: true })
+  })
+
+  test('if its process cannot be started again, readiness says why', async () => {
+    const own = { library: join(token.directory, 'library.so'), pinFile: join(token.directory, 'own-pin') }
+    await symlink(token.settings.library, own.library)
+    await cp(token.settings.pinFile, own.pinFile)
+    const others = await children()
+    const restarted = new Pkcs11Signer(token.with(own))
+    try {
+      const key = await restarted.create(GUN, 'timestamp')
+      const sign = () => restarted.sign(nameOf(key), key.sealed, MESSAGE)
+      const ofThis = async (): Promise<number[]> => (await children()).filter((pid) => !others.includes(pid))
+      for (const [path, code, text] of [
+        [own.pinFile, 'BAD_KEYS', /^cannot read .*own-pin: ENOENT/],
+        [own.library, 'BAD_SETTINGS', /^cannot load the PKCS#11 library .*library\.so: /],
+      ] as const) {
+        await rename(path, `${path}.away`)
+        for (const pid of await ofThis()) process.kill(pid, 'SIGKILL')
+        await until('the end of the process', () => !restarted.readiness().usable)
+        await assert.rejects(sign(), coded(code, text))
+        await until('the end of another', async () => (await ofThis()).length === 0)
+        const { usable, reason = '' } = restarted.readiness()
+        assert.ok(!usable)
+        assert.match(reason, text)
+        await rename(`${path}.away`, path)
+        await sign()
+        assert.deepEqual(restarted.readiness(), { usable: true })
+      }
+    } finally {
+      await restarted.close()
+    }
   })
 
   test('without pkcs11js the start fails and names the package', async () => {

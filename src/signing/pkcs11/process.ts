@@ -71,8 +71,10 @@ export class Pkcs11Process {
 
   #start(): Promise<ChildProcess> {
     const child = this.#settings().then((settings) => this.#spawn(settings))
-    child.catch(() => {
-      if (this.#child === child) this.#child = undefined
+    child.catch((error: Error) => {
+      if (this.#child !== child) return
+      this.#child = undefined
+      this.#reason = error.message
     })
     return (this.#child = child)
   }
