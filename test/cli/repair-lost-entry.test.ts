@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { stageNextRoot } from '../../src/admin/roots.ts'
 import { addUser, listUsers, removeUser } from '../../src/admin/users.ts'
 import type { Repair } from '../../src/repair.ts'
 import { decodeHead, encodeHead } from '../../src/store/encoding.ts'
-import { headKey, historyKey, journalKey, keysKey, nameOf, recordKey } from '../../src/store/keyspace.ts'
+import { headKey, historyKey, journalKey, keysKey, nameOf, parseKey, recordKey } from '../../src/store/keyspace.ts'
 import { openRecord, sealRecord } from '../../src/store/database/record.ts'
 import { parseGun, SERVER, type Gun } from '../../src/tuf/gun.ts'
 import { APP, changeRecords, livedIn, OWN, putRecords, recordsOf, ruined, type LivedIn } from '../support/lived-in.ts'
@@ -70,6 +71,8 @@ describe('countersign repair where a journal entry is lost', () => {
       keys.map((key) => [key, older.get(key.toString('hex'))!]),
     )
   }
+
+  const made = (): Promise<Map<string, Buffer>> => recordsOf(lived.terminal.path(`made-${copies}`, 'data'))
 
   const rules = [recordKey('user', 'alice'), recordKey('policy', 'user:alice')]
 
@@ -142,5 +145,52 @@ describe('countersign repair where a journal entry is lost', () => {
     const stray = recordKey('user', 'mallory')
     await putRecords(copy.directory, [[stray, sealRecord(stray, Buffer.from('{}'))]])
     assert.deepEqual((await repair(copy)).left, [nameOf(stray)])
+  })
+
+  test('a value that no entry names is not used if all entries after its own are there', async () => {
+    const copy = await copyAfter()
+    const [number = 0] = entriesOf(copy, SERVER)
+    await changeRecords(copy.directory, [journalKey(number)], ruined)
+    await changeRecords(copy.directory, rules.slice(0, 1), (_, key) => sealRecord(key, Buffer.from('{}')))
+    assert.deepEqual((await repair(copy)).lost, [`journal ${number}`, 'user alice'])
+  })
+
+  test('of a repository without any entry left everything is kept; what is damaged of it is named', async () => {
+    const gun = parseGun(OWN)
+    const copy = await copyAfter(async (environment) => {
+      const change = { what: 'keys' as const, roles: ['snapshot' as const] }
+      await lived.terminal.ask(stageNextRoot, { gun, change }, environment)
+      await add('carol')(environment)
+    })
+    const numbers = entriesOf(copy, gun)
+    await changeRecords(copy.directory, numbers.map(journalKey), ruined)
+    const entries = numbers.map((number) => `journal ${number}`)
+    const { left, lost, unnamed } = await repair(copy)
+    assert.deepEqual([left, lost], [[], entries])
+    for (const name of [`staged-root ${OWN}`, `head ${OWN}`, `keys ${OWN} snapshot`]) assert.ok(unnamed.includes(name))
+    assert.deepEqual(await made(), await recordsOf(copy.directory))
+
+    const kinds = ['document', 'version', 'keys', 'history', 'owner', 'head']
+    const ruins = kinds.map((kind) => {
+      const names = new Set(unnamed)
+      const keys = [...copy.records.keys()].map((hex) => Buffer.from(hex, 'hex'))
+      return keys.find((key) => parseKey(key)?.kind === kind && names.has(nameOf(key)))!
+    })
+    await changeRecords(copy.directory, ruins, ruined)
+    copies += 1
+    assert.deepEqual(new Set((await repair(copy)).lost), new Set([...entries, ...ruins.map(nameOf)]))
+    assert.deepEqual(await made(), await recordsOf(copy.directory))
+  })
+
+  test('a document without its record is named, although a lost entry may have been a delete', async () => {
+    const copy = await copyAfter()
+    const gun = parseGun(APP)
+    const number = entriesOf(copy, gun).at(-1)!
+    const document = [...copy.records.keys()]
+      .map((hex) => Buffer.from(hex, 'hex'))
+      .find((key) => parseKey(key)?.kind === 'document' && nameOf(key).startsWith(`document ${APP} root `))!
+    await changeRecords(copy.directory, [journalKey(number)], ruined)
+    await changeRecords(copy.directory, [document], () => undefined)
+    assert.deepEqual((await repair(copy)).lost, [`journal ${number}`, nameOf(document)])
   })
 })
