@@ -3,7 +3,7 @@ import { cp, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { listTags, signTag } from '../../src/admin/tags.ts'
-import { setUser } from '../../src/admin/users.ts'
+import { addUser, setUser } from '../../src/admin/users.ts'
 import { formatKey, journalKey, parseKey } from '../../src/store/keyspace.ts'
 import { openRecord } from '../../src/store/database/record.ts'
 import type { JournalEntry } from '../../src/store/store.ts'
@@ -39,6 +39,7 @@ describe('countersign repair --without-anchor', () => {
     return entries
   }
 
+  const grants = [{ pattern: '*', actions: ['read' as const] }]
   const newCopy = (): Promise<{ directory: string; environment: Record<string, string> }> =>
     lived.copy(`damaged-${(copies += 1)}`)
   const anchorOf = ({ COUNTERSIGN_KEYS_DIRECTORY: keys = '' }: Record<string, string>): string => `${keys}/anchor`
@@ -74,11 +75,38 @@ describe('countersign repair --without-anchor', () => {
         () => lived.repair(environment, 'nowhere'),
       ])
         await assert.rejects(refused, { name: 'TrustError', hint: WHAT_TO_DO })
-      const { commits, newest } = await lived.repair(environment, made, { withoutAnchor: true })
-      assert.deepEqual([commits, newest], [journal.length, journal.at(-1)!.time])
+      const { commits, newest, givenUp } = await lived.repair(environment, made, { withoutAnchor: true })
+      assert.deepEqual([commits, newest, givenUp], [journal.length, journal.at(-1)!.time, 0])
       await isSound(made, journal.length)
     })
   }
+
+  test('an anchor older than the database, or of another one that went on longer, gives nothing up', async () => {
+    const { environment } = await newCopy()
+    await cp(lived.terminal.path('old', 'keys', 'anchor'), anchorOf(environment))
+    assert.equal((await lived.repair(environment, `made-${copies}`, { withoutAnchor: true })).givenUp, 0)
+
+    const longer = {
+      COUNTERSIGN_DATA_DIRECTORY: lived.terminal.path('longer'),
+      COUNTERSIGN_KEYS_DIRECTORY: dirname(anchorOf(environment)),
+    }
+    await rm(anchorOf(environment))
+    const server = await lived.terminal.host(longer)
+    for (let number = 0; number <= journal.length; number += 1) {
+      await lived.terminal.ask(addUser, { name: `u${number}`, grants }, longer)
+    }
+    await server.end()
+    assert.equal((await lived.repair(environment, `made-${copies}-again`, { withoutAnchor: true })).givenUp, 0)
+  })
+
+  test('an empty store that lost its anchor is repaired', async () => {
+    const place = lived.placeOf('empty')
+    await (await lived.terminal.host(place)).end()
+    await rm(anchorOf(place))
+    const { code, stdout } = await lived.terminal.run(['repair', 'made-empty', '--without-anchor'], place)
+    assert.equal(code, 0)
+    assert.match(stdout, / 0 commits, the store is empty\n0 repositories, 0 commits, 1 record: sound\n/)
+  })
 
   test('every command prints the hint, and repair prints where the journal ends', async () => {
     const { environment } = await newCopy()
@@ -174,7 +202,6 @@ describe('countersign repair --without-anchor', () => {
     await isSound(made, journal.length)
   })
 
-  const grants = [{ pattern: '*', actions: ['read' as const] }]
   for (const [what, last] of [
     ['a user', (place: Place) => lived.terminal.ask(setUser, { name: 'bob', grants }, place)],
     ['a tag', (place: Place) => lived.terminal.ask(signTag, { gun: OWN, tag: 'v3', digest: THREE, size: 10 }, place)],
