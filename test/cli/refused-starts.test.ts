@@ -312,7 +312,7 @@ describe('a start is refused', () => {
     if (process.getuid?.() !== 0) return t.skip('only root can be root')
     await chown(terminal.path('data', 'CURRENT'), 1, 1)
     await writeFile(terminal.path('secret'), 'correct horse battery staple\n', { mode: 0o600 })
-    for (const command of ['check', 'serve', 'key rekey --new-passphrase-file secret']) {
+    for (const command of ['check', 'serve', 'repair copy', 'key rekey --new-passphrase-file secret']) {
       const { code, stderr } = await terminal.run(command.split(' '))
       assert.match(stderr, /^error: the database in data belongs to user id 1, not to root\nhint: .* sudo -u '#1'/)
       assert.equal(code, 2)

@@ -4,6 +4,7 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { makeBackup } from '../../src/admin/backup.ts'
+import { stageNextRoot } from '../../src/admin/roots.ts'
 import { removeTag } from '../../src/admin/tags.ts'
 import { removeUser } from '../../src/admin/users.ts'
 import { reportText } from '../../src/cli/check.ts'
@@ -16,7 +17,7 @@ import {
   encodeKeys,
   type PackedDocument,
 } from '../../src/store/encoding.ts'
-import { headKey, journalKey, keysKey, nameOf, parseKey, recordKey } from '../../src/store/keyspace.ts'
+import { dueKey, headKey, journalKey, keysKey, nameOf, parseKey, recordKey } from '../../src/store/keyspace.ts'
 import { pack, unpack } from '../../src/store/packing.ts'
 import { entryBytes } from '../../src/store/journal.ts'
 import { openRecord, sealRecord } from '../../src/store/database/record.ts'
@@ -125,6 +126,40 @@ describe('countersign repair', () => {
     assert.deepEqual(await filesOf(data), before)
   })
 
+  test('times when a repository is due are only hints for its head, and kept while that is lost', async () => {
+    const gun = parseGun(APP)
+    const due = keysOfKind('due').find((key) => parseKey(key)?.parts[1] === APP)!
+    const time = Number(parseKey(due)?.parts[0])
+    const others = [time - 1, time + 1].map((each) => dueKey(each, gun))
+    const more = (directory: string): Promise<void> =>
+      putRecords(directory, [
+        ...others.map((key): [Buffer, Buffer] => [key, sealRecord(key, Buffer.alloc(0))]),
+        [dueKey(time + 2, gun), Buffer.alloc(32)],
+      ])
+    const rebuilt = await repair(
+      await damaged(async (directory) => {
+        await changeRecords(directory, [headKey(gun)], ruined)
+        await more(directory)
+      }),
+    )
+    assert.equal(rebuilt.left.length, 3)
+    assert.deepEqual(await differing(rebuilt), [])
+
+    // Without its newest documents the head cannot be rebuilt; a later repair can, with a backup that has only these.
+    const documents = keysOfKind('document').filter((key) => nameOf(key).startsWith(`document ${APP} timestamp `))
+    const without = await repair(
+      await damaged(async (directory) => {
+        await changeRecords(directory, [headKey(gun), ...documents], ruined)
+        await more(directory)
+      }),
+    )
+    assert.deepEqual(new Set(without.lost), new Set([headKey(gun), ...documents].map(nameOf)))
+    assert.deepEqual(without.left, [nameOf(dueKey(time + 2, gun))])
+    const backup = await copyOf('fresh')
+    await changeRecords(backup, [headKey(gun)], () => undefined)
+    assert.deepEqual(await differing(await repair(lived.placeOf(without.made), backup)), [])
+  })
+
   test('clients continue where they were: conditional requests, publishes, renewed timestamps', async () => {
     const { terminal, app } = lived
     const old = await terminal.host()
@@ -169,6 +204,16 @@ describe('countersign repair', () => {
       [],
     )
     assert.match(done.checked, /: sound$/)
+  })
+
+  test('a record whose own hash is damaged counts if the journal names what it holds', async () => {
+    const keys = keysOfKind('document', 'record', 'head', 'journal').filter((key) => !key.equals(journalKey(29)))
+    const environment = await damaged((directory) =>
+      changeRecords(directory, keys, (record) => record.fill(0x55, 0, 32)),
+    )
+    const done = await repair(environment)
+    assert.deepEqual(done.lost, [])
+    assert.deepEqual(await differing(done), [])
   })
 
   test('other records are lost without a backup; an old one has those unchanged since, a new one all', async () => {
@@ -422,6 +467,35 @@ describe('countersign repair', () => {
     assert.equal(done.sources[`keys ${APP} timestamp`], 'derived')
   })
 
+  test('a key that is offered but has not signed stays pending in a mended list', async () => {
+    const gun = parseGun(OWN)
+    const key = keysKey(gun, 'snapshot')
+    const { directory, environment } = await lived.copy(`damaged-${(copies += 1)}`)
+    const change = { what: 'keys' as const, roles: ['snapshot' as const] }
+    await lived.terminal.ask(stageNextRoot, { gun, change }, environment)
+    const before = await recordsOf(directory)
+    await changeRecords(directory, [key], (record) => {
+      const list = decodeKeys(openRecord(key, record))
+      assert.deepEqual(new Set(list.map(({ pending }) => pending)), new Set([true, false]))
+      return sealRecord(key, encodeKeys(list.map((each) => ({ ...each, pending: true }))))
+    })
+    const { made, sources } = await repair(environment)
+    assert.equal(sources[nameOf(key)], 'derived')
+    assert.deepEqual(await recordsMade(made), before)
+  })
+
+  test('a list with a key that the journal does not name is not used', async () => {
+    const key = keysKey(parseGun(APP), 'timestamp')
+    const environment = await damaged((directory) =>
+      changeRecords(directory, [key], (record) => {
+        const [first, ...more] = decodeKeys(openRecord(key, record))
+        return sealRecord(key, encodeKeys([first!, ...more, { ...first!, keyId: 'f'.repeat(64) }]))
+      }),
+    )
+    assert.deepEqual((await repair(environment)).lost, [nameOf(key)])
+    assert.deepEqual(await differing(await repair(environment, 'fresh')), [])
+  })
+
   test('a list whose key is sealed in another form than the journal names is not used', async () => {
     const key = keysKey(parseGun(APP), 'timestamp')
     const environment = await damaged((directory) =>
@@ -473,6 +547,7 @@ describe('countersign repair', () => {
     const environment = await withRuined(headKey(parseGun(APP)))
     const data = environment['COUNTERSIGN_DATA_DIRECTORY'] ?? ''
     await fails(['old'], /^error: the directory \S+\/old is not empty\nhint: name a new one each time\n$/)
+    await fails(['old', '--dry-run'], /^error: the directory \S+\/old is not empty\n/)
     await refuses(join(data, 'new'), undefined, /^the directory \S+\/new lies in \S+\/data$/, /./)
     const named = /^name a directory that "countersign backup" made/
     await refuses('new', 'nowhere', /^there is no database in \S+\/nowhere, nor in \S+$/, named)
