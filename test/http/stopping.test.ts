@@ -10,6 +10,8 @@ import { test } from 'node:test'
 import { alteredSigner } from '../support/altered-signer.ts'
 import { exchange } from '../support/exchange.ts'
 import { startLocalApp, type LocalApp } from '../support/local-app.ts'
+import { fileMeta } from '../support/metadata-file.ts'
+import { RawConnection } from '../support/raw-connection.ts'
 import { startTestServer } from '../support/server.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { tufPath, upload } from '../support/upload.ts'
@@ -71,16 +73,33 @@ test('a shutdown cuts off a publish that takes too long', async () => {
   await app.close()
 })
 
-test('connections without a request do not delay a shutdown', async () => {
+test('neither connections without a request nor answers that were sent delay a shutdown', async () => {
   for (const transport of ['plain', 'tls'] as const) {
     const server = await startTestServer({ transport, settings: { shutdownSeconds: 3_600 } })
     const sockets = [1, 2, 3].map(() => connect(Number(new URL(server.url).port), 'localhost'))
     await Promise.all(sockets.map((socket) => once(socket, 'connect')))
-    // Leaves one kept-alive connection.
-    assert.equal((await exchange(server, { path: '/v2/' })).status, 200)
+    // Leaves one kept-alive connection. The third request is answered by its bytes, without Node's HTTP server.
+    const connection = await RawConnection.open(server)
+    for (let asked = 0; asked < 3; asked += 1) {
+      assert.match(await connection.ask('GET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n'), /^HTTP\/1\.1 200 /)
+    }
     for (const socket of sockets) socket.on('error', () => undefined)
     await server.stop()
   }
+})
+
+test('a client that went away in the middle of an answer does not delay a shutdown', async () => {
+  const server = await startTestServer({ transport: 'plain', settings: { shutdownSeconds: 3_600 } })
+  const gun = 'stopping.example/gone'
+  const world = await TrustWorld.create({ gun, now: server.clock.now, serverKeys: keysFrom(server, gun) })
+  // More than the buffers of the sockets take.
+  world.addTarget('large', 'targets', { ...fileMeta(Buffer.from('large')), custom: 'x'.repeat(7 * 1024 * 1024) })
+  await world.publishFirst(server)
+  const { socket } = await RawConnection.open(server)
+  socket.write(`GET ${tufPath(gun, 'targets.json')} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+  await once(socket, 'data')
+  socket.destroy()
+  await server.stop()
 })
 
 test('during a shutdown, readiness gives 503 and connections are closed', async () => {
