@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AT_ONCE_MAX_BYTES } from '../../src/http/sockets/slices.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
 import { keptLog, type Line } from '../support/local-app.ts'
 import { fileMeta } from '../support/metadata-file.ts'
 import { RawConnection } from '../support/raw-connection.ts'
@@ -236,6 +237,24 @@ for (const transport of ['tls', 'plain'] as const) {
         assert.deepEqual([...answers, await connection.answer()].map(bodyOf), [...bodies, ...bodies], `cut at ${cut}`)
         connection.socket.destroy()
       }
+    })
+
+    test('waits for the answer to an earlier request that takes longer', async () => {
+      const turn = Promise.withResolvers<void>()
+      const busy = parseGun('repeats.example/busy')
+      const holding = server.running.trust.turns.take(busy, () => turn.promise)
+      const connection = await open()
+      // Makes a key, once it is its turn.
+      connection.write(`GET ${tufPath(busy, 'snapshot.key')} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+      await apart()
+      connection.write(get('root.json'))
+      await apart()
+      assert.equal(connection.rest, '')
+      turn.resolve()
+      await holding
+      const answers = [await connection.answer(), await connection.answer()]
+      assert.deepEqual(answers.map(statusOf), [200, 200])
+      assert.match(answers[0] ?? '', /"keytype"/)
     })
 
     test('is answered in full after a pause, however many were sent without reading', async () => {
