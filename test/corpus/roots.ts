@@ -201,6 +201,19 @@ function rotations(): Case[] {
       world.setKeys('root', [key, makeRootKey(world.gun, NOW, { key })], 2)
       return world.nextParts('root')
     }),
+    uploadCase(
+      'T11',
+      'root with threshold 2 of three keys, signed by one key pair in two certificates',
+      REFUSED,
+      (world) => {
+        const [key] = world.signers.get('root') ?? []
+        if (key === undefined) throw new Error('no root key')
+        const twice = [key, makeRootKey(world.gun, NOW, { key })]
+        world.setKeys('root', [...twice, makeRootKey(world.gun, NOW)], 2)
+        world.signers.set('root', twice)
+        return world.nextParts('root')
+      },
+    ),
     uploadCase('T11', 'root with another targets key and no targets signed by it', REFUSED_TARGETS, (world) => {
       world.setKeys('targets', [makeKey('ecdsa')])
       return world.nextParts('root')
