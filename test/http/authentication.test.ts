@@ -81,6 +81,19 @@ describe('tokens of an external token service', () => {
     assert.match(String(headers['www-authenticate']), /,error="insufficient_scope"$/)
   })
 
+  test('a token ends in time, though it was verified a moment ago', async (t) => {
+    t.after(() => (server.clock.now = NOW))
+    const token = `Bearer ${goodToken(keys, 'p256', { ...claims, exp: NOW / 1000 - 30 })}`
+    for (const [later, status] of [
+      [0, 200],
+      [30_000, 200],
+      [30_001, 401],
+    ] as const) {
+      server.clock.now = NOW + later
+      assert.equal((await rotate(token)).status, status, `${later}`)
+    }
+  })
+
   test('a request without credentials gets one challenge, in exactly this form', async () => {
     const { status, headers, body } = await rotate(undefined)
     assert.equal(status, 401)
