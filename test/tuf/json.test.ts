@@ -29,6 +29,9 @@ test('escapes are parsed', () => {
   assert.equal(parse(String.raw`"\"\\\/\b\f\n\r\t\u0041\u00e9\uD83D\uDE00 \u2028x"`), '"\\/\b\f\n\r\tAé😀 \u2028x')
   assert.equal(parse(String.raw`"plain\nplain"`), 'plain\nplain')
   assert.equal(parse('"\u007f\u0080\ufffd\uffff\ufeff"'), '\u007f\u0080\ufffd\uffff\ufeff')
+  // Only the time of the document itself may have none.
+  const elsewhere = String.raw`{"expires":"\u0041","signed":{"targets":{"v1":{"custom":{"expires":"\u0041"}}}}}`
+  assert.deepEqual(JSON.parse(JSON.stringify(parse(elsewhere))), JSON.parse(elsewhere))
 })
 
 test('millions of escapes are parsed in a heap of 64 MB', async () => {
