@@ -65,6 +65,11 @@ for (const publicReads of [false, true]) {
         assert.notEqual(one, two)
         assert.deepEqual(same, headers)
       }
+      for (const { headers } of [first, second, other]) {
+        const line = (): Line | undefined => log.find(({ requestId }) => requestId === headers['x-request-id'])
+        await until('its line', () => line() !== undefined)
+        assert.equal(line()?.['actor'], 'user:reader')
+      }
       assert.match(first.headers['cache-control'] ?? '', publicReads ? /public/ : /private/)
     })
 

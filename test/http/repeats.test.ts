@@ -89,6 +89,7 @@ for (const transport of ['tls', 'plain'] as const) {
       const connection = await open()
       // Nobody has sent these headers yet: Node reads them first.
       const request = get('root.json', `Accept: ${transport}\r\n`)
+      const logged = lines.length
       const first = await connection.ask(request)
       assert.equal(statusOf(first), 200)
       assert.equal(Buffer.from(bodyOf(first), 'latin1').equals(world.files.get('root') ?? Buffer.alloc(0)), true)
@@ -98,6 +99,8 @@ for (const transport of ['tls', 'plain'] as const) {
         assert.equal(new Set([first, ...again].map((answer) => /x-request-id: (\S+)/i.exec(answer)?.[1])).size, 4)
       })
       assert.equal(read, 0)
+      await until('all lines', () => lines.length === logged + 4)
+      for (const { agent } of lines.slice(logged)) assert.equal(agent, 'docker/28')
     })
 
     test('may be a ping', async () => {

@@ -7,6 +7,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
+import { parseGun } from '../../src/tuf/gun.ts'
 import { alteredSigner } from '../support/altered-signer.ts'
 import { exchange } from '../support/exchange.ts'
 import { startLocalApp, type LocalApp } from '../support/local-app.ts'
@@ -56,6 +57,25 @@ test('a shutdown finishes and answers a running publish, and accepts no new conn
   const late = connect(Number(new URL(app.url).port), 'localhost')
   const [error] = (await once(late, 'error')) as [NodeJS.ErrnoException]
   assert.equal(error.code, 'ECONNREFUSED')
+  release()
+  assert.equal((await published).status, 200)
+  await stopped
+  await app.close()
+})
+
+test('a shutdown waits for all requests, also if another is answered before', async () => {
+  const { app, signing, release } = await startHeld(60)
+  const gun = parseGun('stopping.example/turn')
+  const turn = Promise.withResolvers<void>()
+  const holding = app.trust.turns.take(gun, () => turn.promise)
+  const published = publishOn(app)
+  // Makes a key, once it is its turn.
+  const other = exchange(app, { path: tufPath(gun, 'snapshot.key') })
+  await signing
+  const stopped = app.stopListening()
+  turn.resolve()
+  await holding
+  assert.equal((await other).status, 200)
   release()
   assert.equal((await published).status, 200)
   await stopped

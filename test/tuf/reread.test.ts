@@ -89,6 +89,8 @@ test('versions share the base that was parsed in full until too much differs', (
     assert.equal(newest.targets.base, whole.targets.base)
     assert.deepEqual(newest.targets.differing, [`n${version + 10}`])
   }
+  const fewer = parseSigned(bytesOf(list.toSpliced(3, 1)), whole.targets).targets
+  assert.deepEqual([fewer.differing.toSorted(), fewer.followed], [['n13', 'n14'], true])
   const changed = list.map((text, index) => (index < 6 ? text.replace(/\d+}$/, '7}') : text))
   const next = parseSigned(bytesOf(changed), newest.targets)
   assert.equal(next.targets.followed, false)
