@@ -43,10 +43,10 @@ export function withConnection(command: Command, action: (connection: Connection
 }
 
 /** Does the same within a `run`, after any questions that come before anything is opened. */
-export async function connected(
+export async function connected<Result>(
   command: Command,
-  action: (connection: Connection) => Promise<number>,
-): Promise<number> {
+  action: (connection: Connection) => Promise<Result>,
+): Promise<Result> {
   const connection = await connect(settingsOf(command))
   try {
     return await action(connection)

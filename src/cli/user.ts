@@ -6,7 +6,7 @@ import { addUser, listUsers, removeUser, setPassword, setUser, type UserRow } fr
 import { TrustError } from '../errors.ts'
 import { list } from './list.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from './options.ts'
-import { ask } from './run.ts'
+import { ask, connected } from './run.ts'
 import { newSecretFrom } from './terminal/ask-secret.ts'
 import { counted } from './terminal/print.ts'
 
@@ -83,6 +83,8 @@ function add(name: string, { allow = [], password, passwordFile }: Options, comm
       throw new TrustError('INVALID_PARAMETERS', 'use either --password-file or --no-password')
     }
     if (password === false) return { name, grants }
+    // A name that is taken is refused before anybody thinks of a password for it.
+    if (passwordFile === undefined) await connected(command, (server) => server.call(addUser, { name, grants }, true))
     return { name, grants, password: await newSecretFrom(passwordFile, `password of ${name}`, '--password-file') }
   }
   return ask(command, addUser, input, (user) => `added user ${line(user)}`)
@@ -101,6 +103,8 @@ function set(name: string, { allow, disable, enable }: Options, command: Command
 
 function changePassword(name: string, { passwordFile }: Options, command: Command): Promise<void> {
   const input = async (): Promise<z.input<typeof setPassword.input>> => {
+    // Nobody should type a password twice for a name that is mistyped. This changes nothing, and finds the user.
+    if (passwordFile === undefined) await connected(command, (server) => server.call(setUser, { name }, true))
     return { name, password: await newSecretFrom(passwordFile, `new password of ${name}`, '--password-file') }
   }
   return ask(command, setPassword, input, () => `changed the password of ${name}`)

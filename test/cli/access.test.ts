@@ -7,6 +7,9 @@ import { steady, Terminal, type Printed } from './terminal.ts'
 
 /** Its last blank is part of it, unlike a line break. */
 const PASSWORD = 'correct horse battery '
+const ALICE_EXISTS =
+  'error: the user alice already exists\n' +
+  'hint: "countersign user set" changes what they may do, "countersign user password" their password\n'
 const ALL_USERS = '"countersign user list" prints all names'
 
 /** Replaces what differs in each run: ids and tokens, too. */
@@ -62,12 +65,7 @@ describe('users and tokens on the command line', () => {
         '',
       ].join('\n'),
     )
-    await prints(
-      'user add alice --no-password',
-      'error: the user alice already exists\n' +
-        'hint: "countersign user set" changes what they may do, "countersign user password" their password\n',
-      2,
-    )
+    await prints('user add alice --no-password', ALICE_EXISTS, 2)
     await prints(
       'user set alice --allow read:docker.io/acme/* --disable',
       'changed user alice, who may: read:docker.io/acme/* (disabled)\n',
@@ -90,6 +88,9 @@ describe('users and tokens on the command line', () => {
       'error: there is no terminal to ask for the new password of alice\nhint: use --password-file FILE\n',
       2,
     )
+    // Known before anybody is asked for a password.
+    await prints('user password alcie', `error: there is no user alcie\nhint: ${ALL_USERS}\n`, 1)
+    await prints('user add alice', ALICE_EXISTS, 2)
     // Nobody could type what these would decode to.
     for (const content of [Buffer.from('m\xfcnchen am meer', 'latin1'), '\uFEFFafter a mark']) {
       await writeFile(terminal.path('odd'), content, { mode: 0o600 })
