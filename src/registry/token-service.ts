@@ -30,7 +30,9 @@ export async function tokenFor(
   const service = challenge.get('service')
   const parameters = { ...(service === undefined ? {} : { service }), scope }
   const basic = credentials && basicOf(credentials)
-  const login = `${realm.origin} ${credentials?.identityToken ?? basic ?? ''}`
+  // A user without a password is a stranger.
+  const secret = credentials?.identityToken ?? basic
+  const login = `${realm.origin} ${secret ?? ''}`
   if ((refused.get(login) ?? 0) >= REFUSALS_MAX) {
     throw failure(server, 'is not asked again, after its token service refused this login', loginHint(server))
   }
@@ -40,7 +42,7 @@ export async function tokenFor(
     return tokenIn(response, server)
   }
   // One refusal may be about the repository.
-  if (response.status === 401 && credentials !== undefined) refused.set(login, (refused.get(login) ?? 0) + 1)
+  if (response.status === 401 && secret !== undefined) refused.set(login, (refused.get(login) ?? 0) + 1)
   const what = `returns no token: ${response.status}${await saidReason(response)}`
   throw failure(server, what, noTokenHint(response, server))
 }
