@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { allTokens } from '../access/api-token.ts'
-import { allEndings, DAMAGED, EXPIRY_HORIZON, type Ending } from '../repository/expiry.ts'
+import { allEndings, DAMAGED, EXPIRY_HORIZON, rootCertificatesEnd, type Ending } from '../repository/expiry.ts'
 import { heldRoles } from '../repository/roots/rotation-policy.ts'
 import type { Trust } from '../repository/trust.ts'
 import type { Gun } from '../tuf/gun.ts'
@@ -90,7 +90,11 @@ async function tokenEndings({ store, now }: Trust): Promise<Ending[]> {
   return damaged.length === 0 ? ends : [...ends, { what: DAMAGED, expires: now() }]
 }
 
-/** Returns the keys that the server signs with, and when each reaches the age for rotation. */
+/**
+ * Returns the keys that the server signs with, and when each reaches the age for rotation; none after the root certificates
+ * have ended, when no key can be rotated any more.
+ */
 function agedKeys(trust: Trust, gun: Gun, roles: Root['roles'], age: number): Ending[] {
+  if ((rootCertificatesEnd(roles.root) ?? Infinity) <= trust.now()) return []
   return heldRoles(trust, gun, roles).map(({ role, since }) => ({ gun, what: `${role} key`, expires: since + age }))
 }
