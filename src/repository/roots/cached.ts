@@ -49,7 +49,8 @@ export async function cachedRoots(
     // Verifying takes longer than reading, and owners choose the number of roots.
     await setImmediate()
     const root = roots.get(version)
-    if (version < newest) broken ??= brokenLink(root, roots.get(version + 1), version, gun)
+    // A stored root leads to the next stored one: no other is accepted as the next.
+    if (version < newest && !roots.has(version + 1)) broken ??= `version ${version + 1} is not stored`
     if (root === undefined) {
       // A root that is not here may or may not lead on; after a broken chain only those with the same key do.
       if (broken !== undefined) found.push({ version, follows: false, why: `${broken}; ${SAME_KEY}` })
@@ -59,15 +60,6 @@ export async function cachedRoots(
     found.push(broken === undefined ? { version, follows: true } : { version, follows: false, why: broken })
   }
   return found.toReversed()
-}
-
-/** Says why clients do not get from this version to the next; undefined if they do, or if this one is not here. */
-function brokenLink(root: Root | undefined, next: Root | undefined, version: number, gun: Gun): string | undefined {
-  if (next === undefined) return `version ${version + 1} is not stored`
-  if (root === undefined) return undefined
-  const { keys, threshold } = rootKeys(root, gun, undefined)
-  if (countSigners(next.metadata, keys) >= threshold) return undefined
-  return `version ${version + 1} is not signed by the keys of version ${version}`
 }
 
 /** Says why a root does not count now, because of its certificates; undefined if it does. */
