@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { matches } from '../access/permission.ts'
+import { unlessDamaged } from '../errors.ts'
+import { noSuchRepository } from '../repository/no-such-repository.ts'
 import { entriesFrom, type DamagedEntry } from '../store/journal-reader.ts'
-import type { JournalEntry } from '../store/store.ts'
+import type { JournalEntry, Store } from '../store/store.ts'
 import { withoutBlocking } from '../store/without-blocking.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { list } from './answers.ts'
@@ -60,6 +62,7 @@ export const auditJournal = operation({
         .meta({ description: 'where to continue, as `before` or `after`; null: there is no more' }),
     }),
   async run({ trust: { store } }, { before, after, limit, ...filter }) {
+    mustBeKnown(store, filter.gun)
     const step = after === undefined ? -1 : 1
     const first = step + (after ?? Math.min(before ?? Infinity, store.tail().number + 1))
     const entries: (JournalEntry | DamagedEntry)[] = []
@@ -80,6 +83,17 @@ export const auditJournal = operation({
     return { entries, next: null }
   },
 })
+
+/**
+ * A name that is mistyped would match nothing, and suggest that nothing was done. A repository that was deleted is known.
+ *
+ * @throws TrustError NOT_FOUND
+ */
+function mustBeKnown(store: Store, pattern: string | undefined): void {
+  if (pattern === undefined || pattern.endsWith('*')) return
+  const isUnknown = unlessDamaged(() => store.head(pattern as Gun) === undefined)
+  if (isUnknown === true) noSuchRepository(pattern)
+}
 
 interface Filter {
   readonly gun?: string | undefined

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { auditJournal } from '../../src/admin/audit.ts'
 import type { JournalEntry, JournalQuery } from '../../src/store/store.ts'
+import { TrustError } from '../../src/errors.ts'
+import { remove } from '../../src/repository/remove.ts'
 import { TEST_ACTOR } from '../support/local-trust.ts'
-import { withSigner } from '../support/owned-repository.ts'
+import { GUN, withSigner } from '../support/owned-repository.ts'
 import { worldOf } from '../support/people.ts'
 
 test('entries with thousands of tags are spread over more pages, and none is missing', async (t) => {
@@ -45,4 +47,20 @@ test('with two bounds, both hold on every page', async (t) => {
   const rest = await auditJournal.run(world, { after: 2, before: ends, limit: 1_000 }, TEST_ACTOR)
   const between = Array.from({ length: ends - 3 }, (_, index) => index + 3)
   assert.deepEqual([rest.entries.map(({ number }) => number), rest.next], [between, null])
+})
+
+test('a name that was never here is refused; one that was deleted or is damaged has its entries', async (t) => {
+  const { here } = await withSigner(t)
+  const audit = async (gun: string, trust = here.trust): Promise<number> =>
+    (await auditJournal.run(worldOf({ trust }), { gun, limit: 1_000 }, TEST_ACTOR)).entries.length
+  const entries = await audit(GUN)
+  assert.ok(entries > 0)
+  await assert.rejects(audit(`${GUN}s`), { code: 'NOT_FOUND', message: `there is no repository ${GUN}s` })
+  assert.equal(await audit('example.org/none/*'), 0)
+  await remove(here.trust, GUN, TEST_ACTOR)
+  assert.equal(await audit(GUN), entries + 1)
+  const head = (): never => {
+    throw new TrustError('CORRUPT', 'a stored record is damaged')
+  }
+  assert.equal(await audit(GUN, { ...here.trust, store: { ...here.trust.store, head } }), entries + 1)
 })
