@@ -38,7 +38,10 @@ export async function readSecretFile(
   named = 'the settings keysDirectory and passphraseFile',
 ): Promise<Buffer> {
   try {
-    const { mode, uid } = await stat(path)
+    const found = await stat(path)
+    // Containers mount a secret as a directory with a file in it. Never advise to take its rights away.
+    if (found.isDirectory()) throw new TrustError('BAD_KEYS', `${path} is a directory`, { hint: `check ${named}` })
+    const { mode, uid } = found
     const lent = uid === 0 && process.geteuid?.() !== 0
     if ((mode & (lent ? OTHERS_OF_LENT : OTHERS)) !== 0) {
       const hint = lent ? `mount or create it with mode 0440 and a group of this user` : `chmod 600 ${path}`

@@ -171,6 +171,8 @@ hint: set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it
       ],
       [['--new-passphrase-file', 'open'], /^error: open can be read by others\nhint: chmod 600 open\n/],
       [['--new-passphrase-file', 'nowhere'], /^error: cannot read nowhere: ENOENT.*\nhint: check the path\n/],
+      // Containers mount it like this; without its rights, nobody could list it.
+      [['--new-passphrase-file', 'keys'], /^error: keys is a directory\nhint: check the path\n/],
       [['--new-key-file'], /^error: the keyring is already protected by a key file\n/],
       [[], /^error: use either --new-passphrase-file or --new-key-file\n/],
       [['--new-key-file', '--new-passphrase-file', 'first'], /^error: use either /],
