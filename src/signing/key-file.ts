@@ -31,6 +31,8 @@ const PBKDF2 = Buffer.from('06092a864886f70d01050c', 'hex')
 const HMAC_SHA1 = Buffer.from('06082a864886f70d0207', 'hex')
 const AES_256_CBC = Buffer.from('060960864801650304012a', 'hex')
 
+/** Begins a key in any form that OpenSSL reads. */
+const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----/
 /** Every block of the file on which OpenSSL would try the passphrase. */
 const ENCRYPTED = /-----BEGIN ENCRYPTED PRIVATE KEY-----([^-]*)-----END/g
 
@@ -47,6 +49,7 @@ export function namesInKeyFile(pem: string): KeyFileNames {
  * @throws TrustError BAD_KEYS
  */
 export function openKeyFile(pem: string, passphrase: string | undefined): KeyFile {
+  if (!PRIVATE_KEY.test(pem)) throw new TrustError('BAD_KEYS', 'the key file holds no private key')
   const lines = pem.split(/\r?\n/)
   // The only header lines that OpenSSL knows are those of a legacy encrypted key.
   const legacy = headersOf(lines).has('DEK-Info')

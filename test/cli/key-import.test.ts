@@ -244,6 +244,11 @@ describe('countersign key import', () => {
       wrong.stdout,
       /refused: the passphrase does not open the key file, or the file cannot be read\n1 key, 1 refused\n$/,
     )
+    await writeFile(terminal.path('empty'), '')
+    for (const file of ['empty', 'keys/tls/ca.crt']) {
+      const { stdout } = await terminal.run(['key', 'import', gun, 'targets', '--file', file])
+      assert.match(stdout, /refused: the key file holds no private key\n1 key, 1 refused\n$/)
+    }
     const root = await terminal.run(['key', 'import', gun, 'root', '--file', 'snapshot.key'])
     assert.match(
       root.stdout,
