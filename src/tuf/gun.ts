@@ -60,6 +60,7 @@ function fault(text: string): string | undefined {
   if (!text.isWellFormed()) return 'it is not valid Unicode'
   const [character] = FORBIDDEN.exec(text) ?? []
   if (character !== undefined) return `the character ${nameOf(character)} is not allowed`
+  if (text.includes('://')) return 'it is a URL: leave out what comes before the host, https://'
   for (const segment of text.split('/')) {
     if (segment === '') return 'it has an empty path segment'
     if (segment === '.' || segment === '..') return 'it has a "." or ".." segment'

@@ -49,6 +49,10 @@ test('a name that could be read in two ways is refused', () => {
   for (const name of ['a b', 'A/é', '.../a', 'x'.repeat(255), 'é'.repeat(127)]) assert.equal(parseGun(name), name)
 })
 
+test('the refusal of a URL says what to leave out', () => {
+  assert.throws(() => parseGun('https://docker.io/acme/app'), { message: /it is a URL: leave out .* https:\/\/$/ })
+})
+
 test('the refusal names the character that is not allowed, by its code point if it is invisible', () => {
   const message = (name: string): RegExp => new RegExp(`the character ${name} is not allowed$`)
   assert.throws(() => parseGun('docker.io/acme/*'), { message: message(String.raw`\*`) })
