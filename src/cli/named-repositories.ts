@@ -1,6 +1,7 @@
 import { parsePattern } from '../access/grant.ts'
 import { listRepositories } from '../admin/repositories.ts'
 import { TrustError } from '../errors.ts'
+import { shellQuoted } from '../tuf/gun.ts'
 import type { Connection } from './connection/connection.ts'
 import { parseSingleGun } from './fleet.ts'
 
@@ -28,6 +29,11 @@ export async function namedRepositories(
   if (asked.length > 0) return asked.map(({ gun }) => gun)
   const text = adopted === true ? 'names no repository that waits to be signed here' : 'names no repository'
   throw new TrustError('NOT_FOUND', `${target} ${text}`, {
-    hint: '"countersign repo list" prints all names',
+    hint: [...belowText(target), '"countersign repo list" prints all names'].join('; '),
   })
+}
+
+/** Says how to name those below a name, for people who write it where a pattern is wanted; nothing for a pattern. */
+export function belowText(name: string): string[] {
+  return name.endsWith('*') ? [] : [`those below it are ${shellQuoted(`${name}/*`)}`]
 }

@@ -295,6 +295,8 @@ hint: "countersign root waiting" lists the roots that wait, and who has to sign 
     )
     await prints(all, /second {2}published/)
     await prints('repo list docker.io/acme/second', /^REPOSITORY .+\ndocker\.io\/acme\/second .+\n$/)
+    const below = "those below it are 'docker.io/acme/*'"
+    await prints('repo list docker.io/acme', `docker.io/acme names no repository; ${below}\n`)
     await prints('repo list docker.io/none/*', 'docker.io/none/* names no repository\n')
   })
 
@@ -305,6 +307,11 @@ hint: "countersign root waiting" lists the roots that wait, and who has to sign 
     ]
     for (const more of ['', ' --plan', ' --json', ' --plan --json'])
       await prints(`${none}${more}`, `error: docker.io/none/* names no repository\n${hint}`, 1)
+    await prints(
+      'key rotate docker.io/acme targets --all',
+      `error: docker.io/acme names no repository\nhint: those below it are 'docker.io/acme/*'; "countersign repo list" prints all names\n`,
+      1,
+    )
     await prints(
       'key rotate *acme targets --all',
       'error: "*acme" is not a repository pattern\nhint: write docker.io/acme/app, docker.io/acme/*, or *\n',

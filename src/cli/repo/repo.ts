@@ -4,6 +4,7 @@ import { damageIn } from '../../errors.ts'
 import type { Connection } from '../connection/connection.ts'
 import { EXIT } from '../exit.ts'
 import { exitCodeOfList, DAMAGED } from '../list.ts'
+import { belowText } from '../named-repositories.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { ask, withConnection } from '../run.ts'
 import { counted, daysLeft, print, printError, printJson, table } from '../terminal/print.ts'
@@ -52,7 +53,8 @@ export function repoCommand(): Command {
 
 function list(pattern: string, _: Options, command: Command): Promise<void> {
   const show = (rows: readonly Row[]): string => {
-    if (rows.length === 0) return pattern === '*' ? 'no repositories' : `${pattern} names no repository`
+    if (rows.length === 0 && pattern === '*') return 'no repositories'
+    if (rows.length === 0) return [`${pattern} names no repository`, ...belowText(pattern)].join('; ')
     const now = Date.now()
     const cells = rows.map((row) =>
       'damaged' in row
