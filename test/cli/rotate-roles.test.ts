@@ -152,6 +152,10 @@ describe('rotating several roles with one root', () => {
       assert.partialDeepStrictEqual(plan, { roles: ['timestamp', 'targets'], obstacles: [obstacle] })
       await prints(`root show ${APP} --out staged.json`, /^wrote/)
       await prints('root sign staged.json --key second.key --key-passphrase-file pass', /^signed this root/)
+      // As in "root sign", where the file is enough.
+      const both = `countersign root publish ${APP} staged.json`
+      const swapped = `error: staged.json is a file: the repository's name comes first\nhint: ${both}\n`
+      await prints('root publish staged.json', swapped, 2)
       await prints(`root publish ${APP} staged.json`, `published root version 5 of ${APP}\n`)
     })
     assert.deepEqual(roles, ['snapshot', 'timestamp'])
@@ -189,7 +193,16 @@ describe('rotating several roles with one root', () => {
     await prints(`root show ${THEIRS}`, /no root of/, 1)
     await prints(`key rotate ${THEIRS} timestamp snapshot ${PASS}`, /waits for signatures/, 1)
     await prints('root waiting', / local {2}SHORTENED-ID {3}new keys of timestamp and snapshot\n$/)
-    await prints(`key rotate ${WEB} timestamp target`, /^error: the role must be one of root, /, 2)
+    await prints(
+      `key rotate ${WEB} timestamp target`,
+      /^error: target is not a role that can be rotated\nhint: after .* root, /,
+      2,
+    )
+    await prints(
+      `key rotate timestamp ${WEB}`,
+      /^error: \S+web is not a role .*\nhint: after the repository's name /,
+      2,
+    )
     assert.match(await terminal.checked(), /: sound\n$/)
   })
 

@@ -45,5 +45,7 @@ export async function rolesIn(
 function roleOf(name: string): BaseRole {
   const role = BASE_ROLES.find((each) => each === name)
   if (role !== undefined) return role
-  throw new TrustError('INVALID_ROLE', `the role must be one of ${BASE_ROLES.join(', ')}, or ${SERVER_MANAGED}`)
+  throw new TrustError('INVALID_ROLE', `${name} is not a role that can be rotated`, {
+    hint: `after the repository's name write one or more of ${BASE_ROLES.join(', ')}, or ${SERVER_MANAGED}`,
+  })
 }

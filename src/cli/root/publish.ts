@@ -9,7 +9,7 @@ import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { withConnection } from '../run.ts'
 import { note, print, printJson } from '../terminal/print.ts'
 import { stagedForPeople } from './describe.ts'
-import { readStaged } from './files.ts'
+import { holdsStaged, readStaged } from './files.ts'
 import { RootKeyring } from './keyring.ts'
 import { knownRootKeys, type KnownRootKey } from './known-keys.ts'
 import { stagedStatusAdvice } from './sign-and-publish.ts'
@@ -48,6 +48,7 @@ function publish(gun: string, file: string | undefined, { dryRun, json }: Option
       return reportPublished((await connection.call(publishRoot, { gun }, dryRun)).version)
     } catch (error) {
       // Tell that they are stored: nobody has to bring them again.
+      if (file === undefined) await mustNotBeFile(gun)
       if (file !== undefined && dryRun !== true) note(`took the signatures in ${file}; ${stagedStatusAdvice(gun)}`)
       throw error
     }
@@ -67,6 +68,15 @@ function publish(gun: string, file: string | undefined, { dryRun, json }: Option
     else print(`${dryRun === true ? 'would publish' : 'published'} root version ${version} of ${gun}`)
     return EXIT.ok
   }
+}
+
+/** "root sign" takes the file alone. @throws TrustError INVALID_PARAMETERS if a file was named instead of a repository */
+async function mustNotBeFile(name: string): Promise<void> {
+  if (!(await holdsStaged(name))) return
+  const { gun } = await readStaged(name)
+  throw new TrustError('INVALID_PARAMETERS', `${name} is a file: the repository's name comes first`, {
+    hint: `countersign root publish ${shellQuoted(gun)} ${shellQuoted(name)}`,
+  })
 }
 
 /** Returns the signatures of a repository's root in a file. @throws TrustError */
