@@ -32,9 +32,11 @@ export async function prepare(
   if (!(await hasAnchor(settings))) {
     mustBeSet(now)
     keys = await whenUnlocked(() => makeFirst(settings, made), waiting)
-  } else if (!(await hasKeys(keysDirectory))) throw withoutKeys(settings)
+  } else if (!(await hasKeys(keysDirectory))) {
+    throw (await hasDatabase(settings)) ? withoutKeys(settings) : withNothingButAnchor(settings)
+  }
   keys ??= await openKeysDirectory(keysDirectory, passphraseFile)
-  if ((await sizeOf(join(dataDirectory, 'CURRENT'))) === undefined) {
+  if (!(await hasDatabase(settings))) {
     throw new TrustError('DATA_MISSING', `there is an anchor in ${anchorFile}, but no database in ${dataDirectory}`, {
       hint: 'restore the data directory from a backup, or check the setting dataDirectory',
     })
@@ -64,6 +66,18 @@ async function makeFirst(settings: Settings, made: string[]): Promise<Keys | und
 /** An empty file is not an anchor yet. */
 async function hasAnchor({ anchorFile }: Settings): Promise<boolean> {
   return ((await sizeOf(anchorFile)) ?? 0) > 0
+}
+
+async function hasDatabase({ dataDirectory }: Settings): Promise<boolean> {
+  return (await sizeOf(join(dataDirectory, 'CURRENT'))) !== undefined
+}
+
+/** Most likely a second server, with the anchor file of the first one. */
+function withNothingButAnchor({ anchorFile, dataDirectory, keysDirectory }: Settings): TrustError {
+  const text = `there is an anchor in ${anchorFile}, but neither a database in ${dataDirectory} nor a keyring in ${keysDirectory}`
+  return new TrustError('DATA_MISSING', text, {
+    hint: 'if this is a new server, set anchorFile to a file of its own; if not, restore both directories from a backup',
+  })
 }
 
 function withoutKeys({ dataDirectory, keysDirectory }: Settings): TrustError {

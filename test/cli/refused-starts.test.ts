@@ -276,6 +276,17 @@ describe('a start is refused', () => {
     await assert.rejects(readdir(terminal.path('elsewhere')), { code: 'ENOENT' })
   })
 
+  test('with the anchor of another server', async () => {
+    const expected =
+      /^error: there is an anchor in keys\/anchor, but neither a database in new-data nor a keyring in new-keys\nhint: if this is a new server, set anchorFile /
+    await refusesHere(expected, {
+      COUNTERSIGN_DATA_DIRECTORY: 'new-data',
+      COUNTERSIGN_KEYS_DIRECTORY: 'new-keys',
+      COUNTERSIGN_ANCHOR_FILE: 'keys/anchor',
+    })
+    for (const name of ['new-data', 'new-keys']) await assert.rejects(readdir(terminal.path(name)), { code: 'ENOENT' })
+  })
+
   test('with a database without its CURRENT file, even without an anchor: LevelDB would delete the rest', async () => {
     const tables = async (): Promise<string[]> =>
       (await readdir(terminal.path('data'))).filter((name) => /\.(?:ldb|log)$/.test(name))
