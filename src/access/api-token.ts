@@ -47,6 +47,11 @@ export function findToken(directory: Directory, text: string): ApiToken | undefi
   return right ? token : undefined
 }
 
+/** Returns the id in the text of a token; undefined: it is no such text. */
+export function tokenIdIn(text: string): string | undefined {
+  return TEXT.exec(text)?.[1]
+}
+
 /** Finds a token, even a revoked one. @returns undefined if there is none, or this is no id @throws TrustError CORRUPT */
 export function tokenById(directory: Directory, id: string): ApiToken | undefined {
   return ID.test(id) ? (directory.record('token', id) as ApiToken | undefined) : undefined

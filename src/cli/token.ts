@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import type { z } from 'zod'
+import { tokenIdIn } from '../access/api-token.ts'
 import { grantsText } from '../access/grant.ts'
 import {
   createToken,
@@ -45,11 +46,16 @@ export function tokenCommand(): Command {
   token
     .command('revoke')
     .description('revoke a token, at once and forever')
-    .argument('<token>', 'its name, or its id: the 16 digits after cs_')
+    .argument('<token>', 'its name; its id, the 16 digits after cs_; or the token itself, if it was found somewhere')
     .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)
     .action((wanted: string, _: Options, command: Command) =>
-      ask(command, revokeToken, { token: wanted }, ({ id, name }) => `revoked token ${name} (${id})`),
+      ask(
+        command,
+        revokeToken,
+        { token: tokenIdIn(wanted) ?? wanted },
+        ({ id, name }) => `revoked token ${name} (${id})`,
+      ),
     )
   return token
 }

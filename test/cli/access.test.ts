@@ -148,6 +148,10 @@ describe('users and tokens on the command line', () => {
       )
     await prints('token create odd --allow read:* --days 30 --no-end', 'error: use either --days or --no-end\n', 2)
     await prints('token revoke ci --dry-run', 'would do: revoked token ci (SIXTEEN-HEX-ID..)\n')
+    // The token itself, as it was found in a log, say.
+    const [{ id = '' } = {}] = JSON.parse((await type('token', 'list', '--json')).stdout) as { id?: string }[]
+    const found = `token revoke cs_${id}_${'x'.repeat(43)} --dry-run`
+    await prints(found, 'would do: revoked token ci (SIXTEEN-HEX-ID..)\n')
     await prints('user remove alice', 'removed user alice, revoked 1 token\n')
     await prints('user remove build', 'removed user build\n')
     await prints('user remove build', `error: there is no user build\nhint: ${ALL_USERS}\n`, 1)
