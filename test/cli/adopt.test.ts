@@ -95,6 +95,12 @@ describe('countersign repo adopt', () => {
       /^error: cannot read nowhere: ENOENT.*\nhint: check the path\n$/,
       2,
     )
+    await writeFile(here.path('targets.json'), (await exchange(other, { path: tufPath(APP, 'targets.json') })).body)
+    await refused(
+      [APP, '--trusted-root', 'targets.json', ...from],
+      /^error: targets\.json has a root that cannot be /,
+      2,
+    )
     // In a client's directory each repository has its own.
     for (const gun of [APP, WEB]) {
       const metadata = here.path('trust', 'tuf', gun, 'metadata')

@@ -7,6 +7,7 @@ import { notaryServer } from '../../registry/notary-server.ts'
 import type { Patiently } from '../../registry/patience.ts'
 import { registryPlace } from '../../registry/reference.ts'
 import { readTrustData, type ForeignDocument } from '../../registry/trust-data.ts'
+import { readDocument } from '../../registry/trust-source.ts'
 import type { Gun } from '../../tuf/gun.ts'
 import { dockerAuthorities, dockerLogin } from '../docker-config.ts'
 import { readGiven } from '../given-file.ts'
@@ -35,8 +36,12 @@ export async function trustDataAt(from: string, gun: Gun, patiently: Patiently):
 /** Returns what reads a repository's trusted root, for its checksum: a file, or the repository's in a client's directory. */
 export async function trustedRoots(place: string | undefined): Promise<(gun: Gun) => Promise<string | undefined>> {
   if (place === undefined) return async () => undefined
-  const checksumOf = async (file: string, hint?: string): Promise<string> =>
-    hash('sha256', await readGiven(file, hint), 'hex')
+  const checksumOf = async (file: string, hint?: string): Promise<string> => {
+    const bytes = await readGiven(file, hint)
+    // The wrong file would look like an attack: none of the roots is the one that is trusted.
+    readDocument({ name: file }, 'root', bytes)
+    return hash('sha256', bytes, 'hex')
+  }
   if ((await stat(place).catch(() => undefined))?.isDirectory() === true) {
     const hint = 'this client has not read it: compare its root key with its owner, and adopt it without --trusted-root'
     return (gun) => checksumOf(cachedFile(place, gun, 'root'), hint)
