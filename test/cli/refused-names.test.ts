@@ -15,6 +15,8 @@ const COMMANDS: readonly (readonly [args: readonly string[], expected: RegExp])[
   [['repo', 'show', LONG], GUN],
   [['key', 'list', ''], GUN],
   [['user', 'remove', ''], NAME],
+  // Before anybody chooses a passphrase.
+  [['root', 'create', 'My Key'], NAME],
   [['token', 'revoke', ''], /^error: token: must not be empty\n/],
   [['token', 'revoke', LONG], /^error: token: must have at most 100 characters\n/],
   [['signer', 'remove', ''], /^error: name: must not be empty\n/],

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import { parseName } from '../../access/user.ts'
 import { listRootKeys, noSuchRootKey, saveRootKey, type RootKey } from '../../admin/root-keys.ts'
 import { TrustError } from '../../errors.ts'
 import { issueRootCertificate } from '../../signing/root-certificate.ts'
@@ -70,9 +71,10 @@ export class RootKeyring {
   /**
    * Makes a root key and stores it, sealed under a new passphrase. A key that was offline may return under its name.
    *
-   * @throws TrustError WRONG_STATE, BAD_KEYS
+   * @throws TrustError WRONG_STATE, BAD_KEYS; INVALID_PARAMETERS, before a passphrase is asked for
    */
   async create(name: string, key: KeyObject = makeRootKey()): Promise<OpenRootKey> {
+    parseName(name)
     const publicKey = rootPublicKey(key)
     const before = (await this.records()).find((each) => each.name === name)
     if (before !== undefined && before.public !== publicKey) {
