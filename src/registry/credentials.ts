@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { TrustError } from '../errors.ts'
+import { fileError, TrustError } from '../errors.ts'
 import { askHelper } from './credential-helper.ts'
 
 /** Docker's credentials for one registry. */
@@ -104,13 +104,16 @@ function byHost(auths: DockerConfig['auths'], account: string): Entry | undefine
 }
 
 async function readConfig(path: string): Promise<DockerConfig> {
+  const what = `cannot read docker's configuration ${path}`
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return ''
+    throw fileError('BAD_SETTINGS', what, cause, 'DOCKER_CONFIG can name another directory')
+  })
   try {
-    const text = await readFile(path, 'utf8')
     // Like docker, take an empty file for an empty configuration.
     return text.trim() === '' ? {} : configSchema.parse(JSON.parse(text))
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return {}
+  } catch {
     // Leave out the parser's message: it quotes the file, which holds passwords.
-    throw new TrustError('BAD_SETTINGS', `cannot read docker's configuration ${path}`)
+    throw new TrustError('BAD_SETTINGS', `${what}: it is not JSON as docker writes it`)
   }
 }

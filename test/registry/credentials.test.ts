@@ -99,10 +99,16 @@ test('docker’s credentials: entries that other programs write are read as dock
   for (const nothing of ['', '\n', '{}', '{"auths":null,"credsStore":null}', '{"auths":{"reg":null}}']) {
     assert.equal(await found(nothing), undefined, nothing)
   }
-  const unreadable = { code: 'BAD_SETTINGS', message: /^cannot read docker's configuration/ }
+  const unreadable = { code: 'BAD_SETTINGS', message: /^cannot read docker's configuration .*: it is not JSON as / }
   for (const wrong of ['null', '[]', '{"auths":{"reg":{"auth":5}}}', '{"credsStore":5}']) {
     await assert.rejects(found(wrong), unreadable, wrong)
   }
+  await rm(join(directory, 'config.json'))
+  await mkdir(join(directory, 'config.json'))
+  await assert.rejects(dockerCredentials(directory, 'reg'), {
+    message: /config\.json: EISDIR/,
+    hint: /^DOCKER_CONFIG /,
+  })
 })
 
 test('docker’s credentials: those in the environment take precedence, and invalid ones are ignored', async (t) => {
