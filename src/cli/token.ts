@@ -46,13 +46,14 @@ export function tokenCommand(): Command {
   token
     .command('revoke')
     .description('revoke a token, at once and forever')
-    .argument('<token>', 'its name; its id, the 16 digits after cs_; or the token itself, if it was found somewhere')
+    .argument('<token>', 'its name, or its id: the 16 digits after cs_')
     .option(...DRY_RUN_OPTION)
     .option(...JSON_OPTION)
     .action((wanted: string, _: Options, command: Command) =>
       ask(
         command,
         revokeToken,
+        // Somebody who found a token may paste all of it: do not send or print its secret.
         { token: tokenIdIn(wanted) ?? wanted },
         ({ id, name }) => `revoked token ${name} (${id})`,
       ),

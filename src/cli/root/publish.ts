@@ -47,9 +47,9 @@ function publish(gun: string, file: string | undefined, { dryRun, json }: Option
     try {
       return reportPublished((await connection.call(publishRoot, { gun }, dryRun)).version)
     } catch (error) {
-      // Tell that they are stored: nobody has to bring them again.
       if (file === undefined) await mustNotBeFile(gun)
-      if (file !== undefined && dryRun !== true) note(`took the signatures in ${file}; ${stagedStatusAdvice(gun)}`)
+      // Tell that they are stored: nobody has to bring them again.
+      else if (dryRun !== true) note(`took the signatures in ${file}; ${stagedStatusAdvice(gun)}`)
       throw error
     }
   })
