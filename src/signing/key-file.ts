@@ -31,8 +31,8 @@ const PBKDF2 = Buffer.from('06092a864886f70d01050c', 'hex')
 const HMAC_SHA1 = Buffer.from('06082a864886f70d0207', 'hex')
 const AES_256_CBC = Buffer.from('060960864801650304012a', 'hex')
 
-/** Begins a key in any form that OpenSSL reads. */
-const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----/
+/** Begins a key in any form that OpenSSL or a client of Notary writes. */
+const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/
 /** Every block of the file on which OpenSSL would try the passphrase. */
 const ENCRYPTED = /-----BEGIN ENCRYPTED PRIVATE KEY-----([^-]*)-----END/g
 

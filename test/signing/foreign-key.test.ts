@@ -48,6 +48,11 @@ for (const { name, role, gun, passphrase, pem, jwe, algorithm, public: expected 
     const opened = openKeyFile(pem, passphrase)
     assert.equal(publicOf(opened.pkcs8), expected)
     assert.deepEqual([opened.role, opened.gun], [role, gun])
+    // Its label may name the algorithm, digits included.
+    const labelled = pem
+      .replaceAll('-----BEGIN PRIVATE', '-----BEGIN ED25519 PRIVATE')
+      .replaceAll('END PRIVATE', 'END ED25519 PRIVATE')
+    if (algorithm === 'ed25519') assert.equal(publicOf(openKeyFile(labelled, passphrase).pkcs8), expected)
     if (passphrase === undefined) return
     assert.throws(() => openKeyFile(pem, 'another passphrase'), { code: 'BAD_KEYS' })
     assert.throws(() => openKeyFile(pem, undefined), { code: 'BAD_KEYS' })
