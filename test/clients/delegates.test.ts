@@ -81,6 +81,12 @@ test(
     assert.match(shadowed, /warning: targets\/releases has something else for v1, and docker uses that/)
     assert.deepEqual(await tagsOf(reader, gun), ['v1 alice', 'v2 bob'])
 
+    // As CLIENTS says, for those who have no `docker trust`.
+    const { stdout: listed } = await notary(reader, 'list', gun, '-r', 'targets/releases', '-r', 'targets')
+    assert.match(listed, /^v1 .* targets\/releases$/m)
+    assert.doesNotMatch(listed, /(ab){32}/)
+    assert.match((await notary(reader, 'lookup', gun, 'v1')).stdout, /(ab){32}/)
+
     await stage.ask(makeSigner, { name: 'ci' })
     const early = await stage.type('tag', 'sign', gun, 'v3', `sha256:${'cd'.repeat(32)}`, '10', '--as', 'ci')
     assert.match(early.stderr, new RegExp(`add it: countersign delegation add ${gun} ci`))
