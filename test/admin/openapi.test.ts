@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { list, time } from '../../src/admin/answers.ts'
 import { gunInput } from '../../src/admin/inputs.ts'
 import { openApi } from '../../src/admin/openapi.ts'
-import { operation } from '../../src/admin/operation.ts'
+import { operation, type Operation } from '../../src/admin/operation.ts'
 import { OPERATIONS } from '../../src/admin/operations.ts'
 import { startTestServer } from '../support/server.ts'
 
@@ -23,22 +23,24 @@ test('docs/openapi.json matches the operations', async () => {
   assert.deepEqual(written, asJson(openApi(OPERATIONS)), 'docs/openapi.json is out of date: run ./scripts/openapi')
 })
 
-test('a running server serves its own OpenAPI document', async () => {
+test('a running server serves its own OpenAPI document, and makes it once', async (t) => {
   const server = await startTestServer({ transport: 'plain' })
-  try {
-    const socketPath = join(server.directory, 'data', 'control.sock')
-    const { status, body } = await new Promise<{ status: number; body: string }>((resolve, reject) => {
+  t.after(() => server.stop())
+  const socketPath = join(server.directory, 'data', 'control.sock')
+  const served = (): Promise<{ status: number; body: string }> =>
+    new Promise((resolve, reject) => {
       request({ socketPath, path: '/api/v1/openapi.json' }, (response) => {
         text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject)
       })
         .on('error', reject)
         .end()
     })
-    assert.equal(status, 200)
-    assert.deepEqual(JSON.parse(body), asJson(openApi(OPERATIONS)))
-  } finally {
-    await server.stop()
-  }
+  const { status, body } = await served()
+  assert.equal(status, 200)
+  assert.deepEqual(JSON.parse(body), asJson(openApi(OPERATIONS)))
+  const { mock } = t.mock.method(OPERATIONS[0] as Operation, 'answer')
+  assert.equal((await served()).body, body)
+  assert.equal(mock.callCount(), 0)
 })
 
 test('inputs are placed in path, query, headers and body; answers may get more members', () => {

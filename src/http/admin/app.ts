@@ -10,6 +10,7 @@ import { OPERATIONS } from '../../admin/operations.ts'
 import { rehearsing } from '../../admin/rehearse.ts'
 import { ADMIN_PREFIX } from '../../admin/request.ts'
 import { TrustError } from '../../errors.ts'
+import { memoized } from '../../memory/memoized.ts'
 import { noSuchRepository } from '../../repository/no-such-repository.ts'
 import { withPermissionCheck, type Trust } from '../../repository/trust.ts'
 import { Turns } from '../../repository/turns.ts'
@@ -29,6 +30,8 @@ import type { AdminContext, AdminState, Authenticate } from './state.ts'
 const OWN_WAITING_MAX = 16
 /** Most members of a query; no operation takes more than a few. */
 const QUERY_MEMBERS_MAX = 100
+/** Makes it once: that takes as long as a hundred requests, and everybody recognised may ask for it. */
+const openApiOnce = memoized(openApi)
 /** Rows of a list that are written at once: a millisecond. */
 const ROWS_AT_ONCE = 1_000
 
@@ -59,7 +62,7 @@ export function adminApp(
   router.get('/openapi.json', async (ctx) => {
     ctx.state.operation = 'openapi'
     ctx.state.identity = await authenticate(ctx)
-    answer(ctx, openApi(OPERATIONS))
+    answer(ctx, openApiOnce(OPERATIONS))
   })
   app.on('error', answerFailed(world.trust.log))
   app.use(answerErrorsAndLog(world.trust.log, clients, metrics))
