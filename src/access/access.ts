@@ -52,8 +52,13 @@ export function createAccess({ directory, now, passwords, maker, external, userO
   const claimsAtOnce = (text: string, by: TokenRules): Claims | undefined => {
     const found = known.get(text, now())
     if (found !== undefined) return found
-    const verified = verifyWebTokenAtOnce(text, by, now())
-    return verified && known.add(text, verified, now())
+    try {
+      const verified = verifyWebTokenAtOnce(text, by, now())
+      return verified && known.add(text, verified, now())
+    } catch (error) {
+      known.refuse(text, error)
+      throw error
+    }
   }
   return {
     maker,

@@ -21,9 +21,12 @@ interface Known {
  */
 export class KnownTokens {
   readonly #known = new LimitedMap<string, Known>(KNOWN_MAX_BYTES, ({ bytes }) => bytes + AROUND_TOKEN_BYTES)
+  /** The token that was refused in this turn of the event loop, and why. */
+  #refused: { readonly text: string; readonly reason: unknown } | undefined
 
-  /** @param now milliseconds since 1970 @returns undefined: the token must be verified */
+  /** @param now milliseconds since 1970 @returns undefined: the token must be verified @throws what `refuse` was given */
   get(text: string, now: number): Claims | undefined {
+    if (this.#refused?.text === text) throw this.#refused.reason
     const known = this.#known.get(nameOf(text))
     if (known === undefined) return undefined
     const { claims, verifiedAt } = known
@@ -35,6 +38,17 @@ export class KnownTokens {
   add(text: string, claims: Claims, now: number): Claims {
     this.#known.set(nameOf(text), { claims, verifiedAt: now, bytes: text.length })
     return claims
+  }
+
+  /**
+   * Records that the token was just refused, until the event loop goes on. Where an answer is kept, a request that may not
+   * have it asks again at once: if its token was verified twice, the time would tell what exists.
+   */
+  refuse(text: string, reason: unknown): void {
+    this.#refused = { text, reason }
+    setImmediate(() => {
+      this.#refused = undefined
+    })
   }
 }
 
