@@ -258,6 +258,12 @@ test('a MANIFEST without its last entry, and then without that table, refuses th
   await assert.rejects(openStore(place), { code: 'DATA_DAMAGED', message: /^journal entry \d+ is missing/ })
 })
 
+test('a table that a crash left behind, before it was in the list, is no damage', async (t) => {
+  const place = await filled(t)
+  await writeFile(join(place.directory, '000999.ldb'), randomBytes(2_000))
+  assert.deepEqual(await look(place), [])
+})
+
 test('a damaged place in a table prevents a start only if something needed is missing', async (t) => {
   const place = await storePlace(t)
   const store = await newStore(t, place)

@@ -111,9 +111,19 @@ describe('files of a database are checked against their checksums', () => {
     table.writeUInt32LE(1, at + bytes - 4)
   }
 
+  /** Rewrites a block: uncompressed, with these entries, which LevelDB finds in the order of `starts`. */
+  function entries(table: Buffer, { at, bytes }: Place, list: readonly Buffer[], starts: readonly number[]): void {
+    table.fill(0, at, at + bytes + 5)
+    Buffer.concat(list).copy(table, at)
+    const offsets = starts.map((number) => Buffer.concat(list.slice(0, number)).length)
+    for (const [index, value] of [...offsets, starts.length].entries()) {
+      table.writeUInt32LE(value, at + bytes - 4 * (starts.length + 1 - index))
+    }
+  }
+
   /** Returns an uncompressed block. */
-  function unpacked(): Place {
-    const raw = places.records.find(({ at, bytes }) => table[at + bytes] === 0)
+  function unpacked(number = 0): Place {
+    const raw = places.records.filter(({ at, bytes }) => table[at + bytes] === 0)[number]
     assert.ok(raw !== undefined)
     return raw
   }
@@ -212,7 +222,37 @@ describe('files of a database are checked against their checksums', () => {
     const last = table.length - FOOTER_BYTES
     // A block's place: offset and size.
     const huge = Buffer.from('00808080808080808001', 'hex')
+    const footer = table.subarray(last)
+    // It begins with the place of the list of filters: two numbers of some bytes each.
+    const [first = 0, second = 0] = [...footer.entries()].flatMap(([index, byte]) => (byte < 0x80 ? [index] : []))
+    assert.ok(first < second)
     const cases: Record<string, [trap: boolean, harm: (bytes: Buffer) => void]> = {
+      'the place of the list of filters, in the end': [
+        true,
+        (bytes) => void Buffer.concat([huge, footer.subarray(second + 1, 40)]).copy(bytes, last, 0, 40),
+      ],
+      'a key of the index that only a search finds': [
+        true,
+        (bytes) =>
+          entries(
+            bytes,
+            index,
+            [
+              Buffer.from([0, 9, 10, ...Array<number>(19).fill(0xff)]),
+              Buffer.from([0xff, 0xff, 0x7f]),
+              Buffer.from([0, 5, 2, ...Buffer.from('short'), 0, 0]),
+            ],
+            [0, 2, 1],
+          ),
+      ],
+      'a short key, beside a block with too many starts': [
+        true,
+        (bytes) => {
+          const { at, bytes: length } = unpacked(1)
+          bytes.writeUInt32LE(0xffff_ffff, at + length - 4)
+          zeros(unpacked(), 8)(bytes)
+        },
+      ],
       'the place of the index, in the end': [true, (bytes) => void huge.copy(bytes.fill(0, last, last + 12), last + 2)],
       'the same, but that the table is too short for it': [
         false,
@@ -250,6 +290,18 @@ describe('files of a database are checked against their checksums', () => {
     await until('the database to be open again', () => store.readiness().writable)
     await store.commit(commitOf('example.org/next', 0, documents))
     assert.deepEqual([(await texts()).length, store.tail().number], [1, 81])
+  })
+
+  test('tables that a compaction has replaced are not missed', async () => {
+    await using store = await opened()
+    const handle = new Level(place.directory, {
+      keyEncoding: 'buffer',
+      multithreading: true,
+    }) as unknown as ClassicLevel
+    await handle.compactRange(Buffer.of(0), Buffer.of(0xff))
+    await handle.close()
+    assert.deepEqual(await texts(), [])
+    assert.ok(store.readiness().writable && !(await readdir(place.directory)).includes(name))
   })
 
   test('repair removes the marks', () => {
@@ -301,6 +353,17 @@ describe('files of a database are checked against their checksums', () => {
     const [found = '', ...more] = await texts()
     assert.match(found, /^the log \d+\.log of the database in .+ is damaged at byte 0, and goes on after it$/)
     assert.deepEqual(more, [])
+
+    const list = join(
+      place.directory,
+      (await readdir(place.directory)).find((each) => each.startsWith('MANIFEST-')) ?? '',
+    )
+    const good = await readFile(list)
+    const bad = Buffer.from(good)
+    bad[bad.length - 1]! ^= 1
+    await writeFile(list, bad)
+    assert.ok((await texts()).some((text) => /^the list of tables .+ cannot be read$/.test(text)))
+    await writeFile(list, good)
 
     await writeFile(join(place.directory, 'CURRENT'), '')
     assert.ok((await texts()).some((text) => /^the list of tables .+ cannot be read$/.test(text)))

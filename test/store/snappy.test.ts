@@ -23,6 +23,8 @@ test('malformed input is refused, and nothing is read past its end', () => {
     packed(2, 3 << 2, 'abcd'),
     packed(9, 3 << 2, 'ab'),
     packed(8, 3 << 2, 'abcd', 1),
+    packed(8, 3 << 2, 'abcd', 1, 0),
+    packed(5, 3 << 2, 'abcd', 1, 4),
     Buffer.alloc(0),
     Buffer.alloc(12, 0xff),
   ]
