@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { stageNextRoot } from '../../src/admin/roots.ts'
-import { addUser, listUsers, removeUser } from '../../src/admin/users.ts'
+import { makeSigner } from '../../src/admin/signers.ts'
+import { addUser, listUsers, removeUser, setUser } from '../../src/admin/users.ts'
 import type { Repair } from '../../src/repair.ts'
 import { decodeHead, encodeHead } from '../../src/store/encoding.ts'
 import { headKey, historyKey, journalKey, keysKey, nameOf, parseKey, recordKey } from '../../src/store/keyspace.ts'
@@ -154,6 +155,27 @@ describe('countersign repair where a journal entry is lost', () => {
     await changeRecords(copy.directory, rules.slice(0, 1), (_, key) => sealRecord(key, Buffer.from('{}')))
     assert.deepEqual((await repair(copy)).lost, [`journal ${number}`, 'user alice'])
   })
+
+  for (const isKnown of [true, false]) {
+    test(`the newest lost entry counts, ${isKnown ? 'of a known repository' : 'even of an unknown one'}`, async () => {
+      const copy = await copyAfter(async (environment) => {
+        await lived.terminal.ask(setUser, { name: 'bob', grants: [] }, environment)
+        await lived.terminal.ask(makeSigner, { name: 'nightly' }, environment)
+        await add('carol')(environment)
+      })
+      // The first one is from before bob, the others from after.
+      const numbers = [0, -3, -2].map((at) => entriesOf(copy, SERVER).at(at)!)
+      const histories = [...copy.records].flatMap(([hex, record]) => {
+        const key = Buffer.from(hex, 'hex')
+        return parseKey(key)?.kind === 'history' && numbers.includes(Number(openRecord(key, record))) ? [key] : []
+      })
+      await changeRecords(copy.directory, numbers.map(journalKey), ruined)
+      if (!isKnown) await changeRecords(copy.directory, histories, () => undefined)
+      const { left, lost } = await repair(copy)
+      assert.deepEqual([left, lost], [[], numbers.map((number) => `journal ${number}`)])
+      assert.deepEqual(await made(), await recordsOf(copy.directory))
+    })
+  }
 
   test('of a repository without any entry left everything is kept; what is damaged of it is named', async () => {
     const gun = parseGun(OWN)
