@@ -194,6 +194,23 @@ describe('countersign repair --without-anchor', () => {
     })
   }
 
+  test('a backup that went another way does not count as a continuation', async () => {
+    const places: Place[] = []
+    for (const names of [['carol'], ['mallory', 'trudy']]) {
+      const { directory, environment } = await newCopy()
+      await rm(directory, { recursive: true })
+      await cp(lived.terminal.path('old', 'data'), directory, { recursive: true })
+      await cp(lived.terminal.path('old', 'keys', 'anchor'), anchorOf(environment))
+      for (const name of names) await lived.terminal.ask(addUser, { name, grants }, environment)
+      places.push(environment)
+    }
+    const [environment = {}] = places
+    await rm(anchorOf(environment))
+    const from = `damaged-${copies}`
+    const { commits, lost } = await lived.repair(environment, `made-${copies}`, { from, withoutAnchor: true })
+    assert.deepEqual([commits, lost], [oldJournal.length + 1, []])
+  })
+
   test('a backup older than the database does not count as a continuation', async () => {
     const { environment } = await newCopy()
     await rm(anchorOf(environment))
@@ -211,13 +228,21 @@ describe('countersign repair --without-anchor', () => {
       await last(environment)
       const number = journal.length + 1
       await rm(anchorOf(environment))
-      await changeRecords(directory, [journalKey(number)], ruined)
-      await assert.rejects(lived.repair(environment, 'nowhere', { withoutAnchor: true }), {
-        name: 'TrustError',
-        message: new RegExp(
-          `the end of the journal, entry ${number}, is damaged, and without an anchor there is no way to tell`,
-        ),
+      // With its history record damaged, too, only the entry's own remains show that it was there.
+      const histories = [...(await recordsOf(directory))].flatMap(([hex, record]) => {
+        const key = Buffer.from(hex, 'hex')
+        return parseKey(key)?.kind === 'history' && Number(openRecord(key, record)) === number ? [key] : []
       })
+      assert.equal(histories.length, 1)
+      for (const harmed of [journalKey(number), ...histories]) {
+        await changeRecords(directory, [harmed], ruined)
+        await assert.rejects(lived.repair(environment, 'nowhere', { withoutAnchor: true }), {
+          name: 'TrustError',
+          message: new RegExp(
+            `the end of the journal, entry ${number}, is damaged, and without an anchor there is no way to tell`,
+          ),
+        })
+      }
     })
   }
 })
