@@ -334,10 +334,12 @@ describe('countersign repair', () => {
         unknown
       >
     // This one also has later entries of the store.
-    const backup = await copyOf('fresh')
-    await changeRecords(backup, [25].map(journalKey), ruined)
-    const fresh = await repair(await withRuined(...[23, 24, 25].map(journalKey)), backup)
-    assert.deepEqual(fresh.lost, ['journal 25'])
+    for (const last of [25, 28]) {
+      const backup = await copyOf('fresh')
+      await changeRecords(backup, [journalKey(last)], ruined)
+      const fresh = await repair(await withRuined(...[last - 2, last - 1, last].map(journalKey)), backup)
+      assert.deepEqual(fresh.lost, [`journal ${last}`])
+    }
 
     // This one ends at the damage, and the remains of the next entry name its last one.
     const older = [...(await recordsOf(await copyOf('old'))).keys()].map((hex) => parseKey(Buffer.from(hex, 'hex')))
@@ -399,6 +401,44 @@ describe('countersign repair', () => {
       message: 'journal entry 30, after the anchor, is damaged or missing',
       hint: /^restore the newest backup;/,
     })
+  })
+
+  test('an entry after the anchor is mended if it can be, and refused if it does not follow', async () => {
+    const { directory, environment } = await lived.copy(`damaged-${(copies += 1)}`)
+    const anchor = join(environment['COUNTERSIGN_KEYS_DIRECTORY'] ?? '', 'anchor')
+    const before = await readFile(anchor)
+    await lived.terminal.ask(removeUser, { name: 'bob' }, environment)
+    await writeFile(anchor, before)
+    const key = journalKey(30)
+    let payload: Buffer = Buffer.of()
+    await changeRecords(directory, [key], (record) => {
+      payload = openRecord(key, record)
+      record[record.length - 9]! ^= 2
+      return record
+    })
+    const { lost, sources, commits } = await repair(environment)
+    assert.deepEqual([lost, sources['journal 30'], commits], [[], 'itself', 30])
+    const entry = { ...(JSON.parse(payload.toString()) as object), previous: 'f'.repeat(64) } as JournalEntry
+    await changeRecords(directory, [key], () => sealRecord(key, entryBytes(entry)))
+    await assert.rejects(repair(environment), { message: 'journal entry 30, after the anchor, is damaged or missing' })
+  })
+
+  test('a document stored with another version or time is written anew', async () => {
+    const keys = keysOfKind('document')
+    const whole = keys.filter((key) => {
+      const record = good.get(key.toString('hex')) ?? Buffer.of()
+      return decodeDocument(openRecord(key, record)).packed.form === 'whole'
+    })
+    for (const change of [{ version: 77 }, { createdAt: 1 }]) {
+      const environment = await damaged((directory) =>
+        changeRecords(directory, whole, (record, key) =>
+          sealRecord(key, encodeDocument({ ...decodeDocument(openRecord(key, record)), ...change })),
+        ),
+      )
+      const done = await repair(environment)
+      assert.deepEqual(await differing(done), [])
+      assert.deepEqual(new Set(Object.values(done.sources)), new Set(['derived']))
+    }
   })
 
   test('a difference to a lost document is taken from a backup as a whole, however it is stored there', async () => {
