@@ -70,6 +70,8 @@ describe('PKCS#11', { skip }, () => {
         assert.equal(key.keyId, keyId(key))
         assert.ok(other.makes(GUN, 'timestamp', key))
         assert.ok(!other.makes(GUN, 'timestamp', { ...key, sealed: Buffer.alloc(64) }))
+        const keytype = algorithm === 'ecdsa' ? 'ed25519' : 'ecdsa'
+        assert.ok(!other.makes(GUN, 'timestamp', { ...key, keytype }))
         for (const each of [other, signer]) {
           const { method, sig } = await each.sign(nameOf(key), key.sealed, MESSAGE)
           assert.equal(sig.length, 64)
@@ -260,6 +262,14 @@ describe('PKCS#11', { skip }, () => {
     const { method, sig } = await sign()
     assert.ok(verifySignature(key, method, sig, MESSAGE))
     await impatient.close()
+  })
+
+  test('signals that a terminal sends to all processes do not end the one that speaks to the token', async () => {
+    const key = await signer.create(GUN, 'timestamp')
+    const before = await children()
+    for (const pid of before) for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.kill(pid, signal)
+    await signer.sign(nameOf(key), key.sealed, MESSAGE)
+    assert.deepEqual(await children(), before)
   })
 
   test('when the library takes its process down, the next call starts another', async () => {
