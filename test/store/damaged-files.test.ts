@@ -10,7 +10,7 @@ import { check } from '../../src/repository/check.ts'
 import { damagedFiles, hasTrap } from '../../src/store/database/damaged-files.ts'
 import { disarm } from '../../src/store/database/disarm.ts'
 import { openStore, type LevelStore, type StoreOptions } from '../../src/store/level-store.ts'
-import { FOOTER_BYTES, namedIn, placesIn, type Place } from '../../src/store/leveldb/table-file.ts'
+import { FOOTER_BYTES, namedIn, placesIn, UNREADABLE, type Place } from '../../src/store/leveldb/table-file.ts'
 import { withoutTraps } from '../../src/store/repair/mended-table.ts'
 import { until } from '../support/until.ts'
 import { commitOf, createStore, documentOf, storePlace } from '../support/test-store.ts'
@@ -239,7 +239,7 @@ describe('files of a database are checked against their checksums', () => {
             index,
             [
               Buffer.from([0, 9, 10, ...Array<number>(19).fill(0xff)]),
-              Buffer.from([0xff, 0xff, 0x7f]),
+              Buffer.from([0, 0xff, 0xff, 0x7f, 0]),
               Buffer.from([0, 5, 2, ...Buffer.from('short'), 0, 0]),
             ],
             [0, 2, 1],
@@ -273,6 +273,21 @@ describe('files of a database are checked against their checksums', () => {
       assert.match(await readAll(place.directory), SURVIVED, what)
       assert.equal(hasTrap(await damagedFiles(place.directory)), false)
     }
+    for (const [what, [, change]] of Object.entries(cases)) {
+      const bad = Buffer.from(table)
+      change(bad)
+      await writeFile(path, withoutTraps(bad)?.bytes ?? bad)
+      assert.match(await readAll(place.directory), SURVIVED, `repair: ${what}`)
+    }
+  })
+
+  test('repair keeps the records of a table whose list of filters is beyond repair', () => {
+    const { at, bytes } = places.meta
+    const bad = Buffer.from(table)
+    for (let each = at; each < at + bytes; each += 1) bad[each]! ^= 0x55
+    const mended = withoutTraps(bad)?.bytes
+    bad[at + bytes] = UNREADABLE
+    assert.deepEqual(mended, bad)
   })
 
   test('when a compaction meets a marked block one commit is refused, and the next succeeds', async () => {
