@@ -9,6 +9,7 @@ import { repair, type Repair } from '../../src/repair.ts'
 import { settingsSchema } from '../../src/settings/schema.ts'
 import { formatKey, journalKey, nameOf, parseKey } from '../../src/store/keyspace.ts'
 import { openKeysDirectory } from '../../src/signing/keys-directory.ts'
+import { namedIn, placesIn } from '../../src/store/leveldb/table-file.ts'
 import { openStore, type LevelStore } from '../../src/store/level-store.ts'
 import type { Role } from '../../src/tuf/role.ts'
 import type { Gun } from '../../src/tuf/gun.ts'
@@ -134,11 +135,19 @@ describe('repair of damaged files', () => {
     const whole = await readFile(log)
     assert.ok(whole.length > 30_000, 'nearly everything should be in the log')
     let [made, sound] = [0, 0]
-    for (let trial = 0; trial < 20; trial += 1) {
+    // The first two are in the checksum and the type of a record.
+    const places = [1, 6, ...Array.from({ length: 20 }, (_, trial) => Math.floor((whole.length * (trial + 0.5)) / 20))]
+    for (const [trial, at] of places.entries()) {
       const bad = Buffer.from(whole)
-      bad[Math.floor((bad.length * (trial + 0.5)) / 20)]! ^= 1 << (trial % 8)
+      bad[at]! ^= 1 << (trial % 8)
       await writeFile(log, bad)
       const done = await repaired(lived.terminal.path('log'))
+      if (trial < 2)
+        assert.deepEqual(
+          done?.turnedBack.map(({ bits }) => bits),
+          [1],
+          String(at),
+        )
       if (done !== undefined) await mustBeHonest(done)
       made += Number(done !== undefined)
       sound += Number(done?.lost.length === 0)
@@ -167,7 +176,17 @@ describe('repair of damaged files', () => {
     const table = await largest(await filesOf(directory, /\.ldb$/))
     const whole = await readFile(table)
     const places = Array.from({ length: 40 }, (_, trial) => Math.floor(((whole.length - 60) * (trial + 0.5)) / 40))
-    for (const [trial, at] of [...places, whole.length - 100, whole.length - 48, whole.length - 1].entries()) {
+    const [block] = placesIn(whole, namedIn(whole).index)
+    // The first ones are the first byte of a block, its type and its checksum.
+    const ends = [0, 1].map((byte) => block!.at + block!.bytes + byte)
+    for (const [trial, at] of [
+      block!.at,
+      ...ends,
+      ...places,
+      whole.length - 100,
+      whole.length - 48,
+      whole.length - 1,
+    ].entries()) {
       const bad = Buffer.from(whole)
       bad[at]! ^= 1 << (trial % 8)
       await writeFile(table, bad)
