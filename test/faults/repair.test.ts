@@ -11,6 +11,7 @@ import { formatKey, journalKey, nameOf, parseKey } from '../../src/store/keyspac
 import { openKeysDirectory } from '../../src/signing/keys-directory.ts'
 import { namedIn, placesIn } from '../../src/store/leveldb/table-file.ts'
 import { openStore, type LevelStore } from '../../src/store/level-store.ts'
+import { withMatchingChecksums } from '../../src/store/repair/log-file.ts'
 import type { Role } from '../../src/tuf/role.ts'
 import type { Gun } from '../../src/tuf/gun.ts'
 import { changeRecords, livedIn, recordsOf, ruined, type LivedIn } from '../support/lived-in.ts'
@@ -154,6 +155,17 @@ describe('repair of damaged files', () => {
     }
     // The other flips hit a length.
     assert.ok(made >= 15 && sound >= 15, `${made} made, ${sound} of them sound`)
+  })
+
+  test('a record of the log whose length is damaged is not taken for one of that length', async () => {
+    const { directory } = await lived.copy('length')
+    const [log = ''] = await filesOf(directory, /^\d+\.log$/)
+    const bad = await readFile(log)
+    // It would end in the next block, whose first record is whole.
+    bad.writeUInt16LE(0x8fff, 4)
+    const { bytes, bits } = withMatchingChecksums(bad)
+    assert.ok(bytes.equals(bad))
+    assert.equal(bits, 0)
   })
 
   test('a flipped bit in the newest batch is corrected, unless the batch is torn', async () => {

@@ -82,7 +82,7 @@ export function* wholeBatches(log: Buffer): IterableIterator<Buffer> {
 /** A place in a log where a record should be. */
 export interface LogRecord {
   readonly at: number
-  /** Where the next record may begin. */
+  /** Where the next record begins, if the length of this one is right. */
   readonly next: number
   /** False if the record or its length is damaged: then type and content mean nothing. */
   readonly isWhole: boolean
@@ -99,10 +99,10 @@ export function* recordsIn(log: Buffer): IterableIterator<LogRecord> {
     const fits = length <= room - HEADER_BYTES
     const end = at + HEADER_BYTES + length
     const whole = fits && end <= log.length && isWhole(log, ...checkedBytes(log, at), at)
-    // If the length may be right, the next record follows directly: a batch after this one in the same block counts, too.
-    const next = whole || (length > 0 && fits) ? withoutTrailer(end) : at + room
+    const next = withoutTrailer(end)
     yield { at, next, isWhole: whole, type: log.readUInt8(at + 6), content: log.subarray(at + HEADER_BYTES, end) }
-    at = next
+    // If the length may be right, the next record follows directly: a batch after this one in the same block counts, too.
+    at = whole || (length > 0 && fits) ? next : at + room
   }
 }
 
