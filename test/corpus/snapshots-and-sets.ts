@@ -216,6 +216,12 @@ function crossed(): Case[] {
       world.root.roles['timestamp']?.keyids.push(own)
       return world.nextParts('root')
     }),
+    uploadCase('T10', "a root that names a key of its owner's beside the timestamp key", root, (world) => {
+      const key = makeKey('ecdsa')
+      world.root.keys[key.id] = key.entry
+      world.root.roles['timestamp']?.keyids.push(key.id)
+      return world.nextParts('root')
+    }),
     uploadCase(
       'T10',
       "a root that names another repository's timestamp key as its snapshot key",
