@@ -242,6 +242,17 @@ for (const transport of ['tls', 'plain'] as const) {
       }
     })
 
+    test('is one of two in one piece, however often they come', async () => {
+      const [root, timestamp] = [get('root.json'), get('timestamp.json')]
+      const bodies = [bodyOf(await (await open()).ask(root)), bodyOf(await (await open()).ask(timestamp))]
+      for (const again of [1, 2, 3]) {
+        const connection = await open()
+        connection.write(root + timestamp)
+        const answers = [await connection.answer(), await connection.answer()]
+        assert.deepEqual(answers.map(bodyOf), bodies, `${again}`)
+      }
+    })
+
     test('waits for the answer to an earlier request that takes longer', async () => {
       const turn = Promise.withResolvers<void>()
       const busy = parseGun('repeats.example/busy')
