@@ -12,7 +12,8 @@ for (const transport of ['tls', 'plain'] as const) {
     let server: TestServer
 
     before(async () => {
-      server = await startTestServer({ transport, settings: { limits: { keepAliveSeconds: 60 } } })
+      const limits = { keepAliveSeconds: 3_600, headersSeconds: 3_600, requestSeconds: 3_600 }
+      server = await startTestServer({ transport, settings: { limits } })
     })
     after(() => server.stop())
 
@@ -43,6 +44,16 @@ for (const transport of ['tls', 'plain'] as const) {
         connection.socket.end(begun)
         await connection.closed()
         assert.doesNotMatch(connection.rest, /^HTTP\/1\.1 [^4]/)
+      }
+    })
+
+    test('is disconnected at once, even if it asked for nothing, or only for what others have asked for', async () => {
+      const ping = 'GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n'
+      for (const asked of [0, 1, 1, 1, 2]) {
+        const connection = await RawConnection.open(server)
+        for (let count = 0; count < asked; count += 1) assert.match(await connection.ask(ping), /^HTTP\/1\.1 200 /)
+        connection.socket.end()
+        await connection.closed()
       }
     })
   })
