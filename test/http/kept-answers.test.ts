@@ -84,6 +84,16 @@ describe('a kept answer', () => {
     assert.deepEqual((await get('targets.json')).body, world.files.get('targets'))
   })
 
+  test('is not sent after a publish, even while others are being written', async (t) => {
+    t.mock.method(app.trust.store, 'writes', () => undefined)
+    const before = await twice('targets.json')
+    world.addTarget('v3')
+    await world.publish(app, 'targets')
+    const after = await twice('targets.json')
+    assert.notDeepEqual(after.body, before.body)
+    assert.deepEqual(after.body, world.files.get('targets'))
+  })
+
   test('is not sent once the server has to sign again', async () => {
     const before = await twice('timestamp.json')
     app.clock.now = NOW + 15 * DAY
