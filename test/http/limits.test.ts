@@ -8,6 +8,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Bodies } from '../../src/http/body.ts'
 import { newCount, newCounts } from '../../src/http/count.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
 import { alteredSigner } from '../support/altered-signer.ts'
 import { errorOf, exchange, type Answer } from '../support/exchange.ts'
 import { keptLog, startLocalApp, type Line, type LocalApp } from '../support/local-app.ts'
@@ -532,7 +533,7 @@ test('pipelined requests may include any number that Node refuses itself', async
   }
 })
 
-test('a client that reads nothing of an answer, kept or not, is closed; one that reads slowly gets all of it', async (t) => {
+test('a client that reads nothing of an answer, kept or not, is closed; one that reads or waits longer gets all of it', async (t) => {
   const lines: Line[] = []
   const settings = { limits: { headersSeconds: 1, keepAliveSeconds: 1, answerSeconds: 3 } }
   const server = await startTestServer({ settings, log: keptLog(lines) })
@@ -554,6 +555,10 @@ test('a client that reads nothing of an answer, kept or not, is closed; one that
   // The first request keeps the answer; the second makes the request known by its bytes.
   for (const _ of [1, 2]) await (await RawConnection.open(server)).ask(get())
   lines.length = 0
+  // Makes a key, once it is its turn: here the server is the slow one.
+  const turn = Promise.withResolvers<void>()
+  const holding = server.running.trust.turns.take(parseGun(gun), () => turn.promise)
+  const held = exchange(server, { path: tufPath(gun, 'snapshot.key') })
   const stalled = [await ask(get()), await ask(get('If-None-Match: "x"\r\n'))]
   const slow = await ask(get())
   // A client that never starts the TLS handshake is closed, too.
@@ -570,6 +575,9 @@ test('a client that reads nothing of an answer, kept or not, is closed; one that
     lines.map(({ status }) => status),
     [200, 499, 499],
   )
+  turn.resolve()
+  await holding
+  assert.equal((await held).status, 200)
   for (const { socket } of stalled) socket.destroy()
 })
 
