@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import type { SettingsInput } from '../../src/settings/schema.ts'
+import { goodClaims, goodToken } from '../access/hostile-tokens.ts'
+import { keySetOf, makeServiceKeys } from '../access/token-forge.ts'
 import { errorOf, exchange, type Answer, type Endpoint } from '../support/exchange.ts'
 import { addPerson, makeToken } from '../support/people.ts'
 import { RawConnection } from '../support/raw-connection.ts'
@@ -7,7 +13,9 @@ import { startTestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'
 import { tufPath } from '../support/upload.ts'
 
-const PATH = tufPath('shares.example/app')
+const GUN = 'shares.example/app'
+const PATH = tufPath(GUN)
+const NOW = Date.parse('2026-11-24T12:00:00Z')
 const TYPE = 'multipart/form-data; boundary=b'
 type Headers = Readonly<Record<string, string>>
 
@@ -74,12 +82,30 @@ test('one upload alone may use all of the room, and small ones of the same sende
   socket.destroy()
 })
 
-test('anonymous uploads from one network leave room for other networks', async (t) => {
-  const settings = { listen: { trustedProxies: ['127.0.0.1', '::1'] }, limits: LIMITS }
-  const server = await startTestServer({ transport: 'plain', settings })
+/** Checks that anonymous uploads from one network leave room for other networks. */
+async function sharesByNetwork(t: TestContext, access: SettingsInput['access'], headers: Headers): Promise<void> {
+  const settings = { listen: { trustedProxies: ['127.0.0.1', '::1'] }, access, limits: LIMITS }
+  const server = await startTestServer({ transport: 'plain', now: NOW, settings })
   t.after(() => server.stop())
   const [one, same, another] = ['2001:db8::1', '2001:db8::2', '203.0.113.9'].map((address) => {
-    return { 'x-forwarded-for': address }
+    return { ...headers, 'x-forwarded-for': address }
   })
   await shares(server, one!, same!, another!)
+}
+
+test('anonymous uploads from one network leave room for other networks', async (t) => {
+  await sharesByNetwork(t, { mode: 'none' }, {})
+})
+
+test('uploads with tokens that name nobody count as anonymous', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-shares-'))
+  t.after(() => rm(directory, { recursive: true }))
+  const keys = makeServiceKeys()
+  const jwksFile = join(directory, 'jwks.json')
+  await writeFile(jwksFile, JSON.stringify(keySetOf({ ...keys })))
+  const claims = goodClaims(GUN, NOW)
+  const realm = 'https://auth.example/token'
+  const access = { mode: 'external', realm, issuer: claims.iss, service: claims.aud, jwksFile } as const
+  const token = goodToken(keys, 'p256', { ...claims, sub: undefined })
+  await sharesByNetwork(t, access, { authorization: `Bearer ${token}` })
 })
