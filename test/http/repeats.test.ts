@@ -103,6 +103,16 @@ for (const transport of ['tls', 'plain'] as const) {
       for (const { agent } of lines.slice(logged)) assert.equal(agent, 'docker/28')
     })
 
+    test('is the same in each byte', async () => {
+      const [one, other] = [get('root.json', 'X-Name: \u00fe\r\n'), get('root.json', 'X-Name: \u00ff\r\n')]
+      const connection = await open()
+      for (let asked = 0; asked < 2; asked += 1) assert.equal(statusOf(await connection.ask(one)), 200)
+      const read = await readByNode(async () => {
+        for (const request of [one, other]) assert.equal(statusOf(await connection.ask(request)), 200)
+      })
+      assert.equal(read, 1)
+    })
+
     test('may be a ping', async () => {
       const request = `GET /v2/ HTTP/1.1\r\nHost: localhost\r\nAccept: ${transport}\r\n\r\n`
       const connection = await open()
@@ -371,6 +381,18 @@ for (const transport of ['tls', 'plain'] as const) {
         assert.equal(slow.rest.length, sent * length)
       })
       assert.equal(read, 0)
+    })
+
+    test('is logged as cut off if the client goes away before it has taken its answer', async () => {
+      await publish(MIDDLE)
+      const request = get('targets.json')
+      await known(request)
+      const slow = await open()
+      await fill(slow, request)
+      const logged = lines.length
+      slow.socket.destroy()
+      await until('its line', () => lines.length > logged)
+      assert.equal(lines[logged]?.['status'], 499)
     })
 
     test('is answered in full with Connection: close, even if the answer does not fit into buffers', async () => {
