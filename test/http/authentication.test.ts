@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createPrivateKey } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -218,6 +218,10 @@ test('an invalid key set prevents the start', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-jwks-'))
   t.after(() => rm(directory, { recursive: true }))
   const { p256, rsa } = makeServiceKeys()
+  const unusable = [
+    generateKeyPairSync('rsa', { modulusLength: 1024 }),
+    generateKeyPairSync('ec', { namedCurve: 'secp256k1' }),
+  ]
   const secret = { kty: 'oct', k: 'c2VjcmV0', kid: 'secret', alg: 'HS256' }
   const privatePart = createPrivateKey(p256.privateKey.export({ type: 'pkcs8', format: 'pem' })).export({
     format: 'jwk',
@@ -236,6 +240,7 @@ test('an invalid key set prevents the start', async (t) => {
     '{"keys":[null,7,"a"]}',
     JSON.stringify(keySetOf(Object.fromEntries(Array.from({ length: 101 }, (_, index) => [`a${index}`, p256])))),
     JSON.stringify({ keys: [secret] }),
+    ...unusable.map((key) => JSON.stringify(keySetOf({ a: key }))),
     JSON.stringify({ keys: [{ ...p256.publicKey.export({ format: 'jwk' }) }] }),
     JSON.stringify({ keys: [{ ...p256.publicKey.export({ format: 'jwk' }), kid: 'a', use: 'enc' }] }),
     JSON.stringify({ keys: [{ ...p256.publicKey.export({ format: 'jwk' }), kid: 'a', alg: 'HS256' }] }),
