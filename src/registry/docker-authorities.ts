@@ -22,14 +22,20 @@ export async function trustingAsDocker<T>(directories: readonly string[], ask: (
   }
 }
 
+/** What has been read already: of hundreds of repositories on one server, each may fail in the same way. */
+const read = new Set<string>()
+
 /** @returns false if all of it was trusted before */
 async function trustMore(directories: readonly string[]): Promise<boolean> {
+  const places = directories.join('\0')
+  if (read.has(places)) return false
   const { getCACertificates } = process.getBuiltinModule('node:tls')
   const trusted = (): Set<string> => new Set(pemCertificates(getCACertificates('default').join('\n')))
   const before = trusted()
   const system = getCACertificates('system')
   if (system.length > 0) trustAuthority(system.join('\n'))
   for (const directory of directories) await trustThoseIn(directory)
+  read.add(places)
   return trusted().difference(before).size > 0
 }
 
