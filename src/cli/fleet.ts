@@ -27,14 +27,14 @@ export interface Failed {
 const ENDING = ['SIGINT', 'SIGTERM'] as const
 const NOT_STARTED = {
   state: 'failed',
-  error: 'not started: interrupted',
   hint: 'what is done stays done: type it again for the others; "key rotate --all" would do all again, so name them',
 } as const
 
 /**
  * Does the same work for each repository, one after the other. A failure among many becomes a row and does not stop the
  * others; for a single repository, the command fails. Ctrl-C among many lets the current one finish, and makes the
- * others rows that say so: the command still reports what was done.
+ * others rows that say so: the command still reports what was done. So does a server that stops, or can store nothing
+ * more: asking another server for hundreds of repositories takes minutes, in vain.
  *
  * @throws whatever `work` throws for the only repository; among many, anything but a TrustError
  */
@@ -43,16 +43,21 @@ export async function forEachRepository<Name extends string, Done>(
   work: (gun: Name) => Promise<Done>,
 ): Promise<(Done | Failed)[]> {
   const outcomes: (Done | Failed)[] = []
-  let interrupted = false
+  /** Why no other one is started. */
+  let ended: string | undefined
   const interrupt = (): void => {
-    interrupted = true
+    ended = 'interrupted'
     ignore()
     note(`interrupted: stops after ${guns[outcomes.length]}; interrupt again to stop at once`)
   }
   const ignore = (): void => ENDING.forEach((signal) => process.off(signal, interrupt))
   if (guns.length > 1) ENDING.forEach((signal) => process.on(signal, interrupt))
   try {
-    for (const gun of guns) outcomes.push(interrupted ? { gun, ...NOT_STARTED } : await outcomeOf(gun))
+    for (const gun of guns) {
+      outcomes.push(
+        ended === undefined ? await outcomeOf(gun) : { gun, ...NOT_STARTED, error: `not started: ${ended}` },
+      )
+    }
     return outcomes
   } finally {
     ignore()
@@ -63,7 +68,8 @@ export async function forEachRepository<Name extends string, Done>(
       return await work(gun)
     } catch (error) {
       if (guns.length === 1 || !(error instanceof TrustError)) throw error
-      const { message, hint } = error
+      const { code, message, hint } = error
+      if (code === 'STORE_UNAVAILABLE') ended = message
       return { gun, state: 'failed', error: message, hint }
     }
   }
@@ -83,7 +89,19 @@ export function parseSingleGun(name: string): Gun {
 export function outcomeTable(outcomes: readonly Outcome<string>[]): string {
   const rows = outcomes.map(({ gun, state, version }) => [gun, state, String(version ?? '')])
   const failures = outcomes.flatMap(({ gun, error }) => (error === undefined ? [] : [{ gun, error }]))
-  return withHints(withErrors(table([['REPOSITORY', 'STATE', 'ROOT'], ...rows]), failureTexts(failures)), outcomes)
+  const text = withTotals(
+    table([['REPOSITORY', 'STATE', 'ROOT'], ...rows]),
+    outcomes.map(({ state }) => state),
+  )
+  return withHints(withErrors(text, failureTexts(failures)), outcomes)
+}
+
+/** Appends how many repositories are in which state, the most common first: nobody counts hundreds of rows. */
+export function withTotals(text: string, states: readonly string[]): string {
+  if (states.length < 2) return text
+  const counts = [...Map.groupBy(states, (state) => state)].map(([state, { length }]) => ({ state, length }))
+  const sorted = counts.toSorted((one, other) => other.length - one.length)
+  return `${text}\n${states.length} repositories: ${sorted.map(({ state, length }) => `${length} ${state}`).join(', ')}`
 }
 
 /**

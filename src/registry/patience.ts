@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { discard } from './ask.ts'
+import { certificateFault } from './trust-authority.ts'
 
 /** Sends a request, perhaps several times, and returns the last response. */
 export type Patiently = (send: () => Promise<Response>) => Promise<Response>
@@ -11,19 +12,53 @@ export const impatiently: Patiently = (send) => send()
 const WAIT = 10
 /** Seconds to wait in a row: a server that wants to be left alone for longer answers no other request in time either. */
 const WAITS_MAX = 600
+/** Seconds to wait for a server that no longer answers: as long as a restart takes. */
+const RESTARTS = [1, 3, 10]
 
 /**
- * Returns a function that sends a request again after 429, when the server wants to be asked again: whoever reads hundreds
- * of repositories would otherwise fail with all but the first, each time. Once the waits in a row exceed ten minutes,
- * returns each 429 at once, until the server answers something else.
+ * Returns a function for whoever reads hundreds of repositories of one server, and would otherwise fail with all but the
+ * first, each time:
  *
- * @param say is told how many seconds each wait takes
+ * - After 429, sends a request again when the server wants to be asked again. Once the waits in a row exceed ten minutes,
+ *   returns each 429 at once, until the server answers something else.
+ * - If the server answers no longer, waits for its restart. If that does not help, or it has never answered, sends nothing
+ *   more, and fails with the same error at once: each of hundreds could take half a minute.
+ *
+ * @param say is told how many seconds each wait takes, and why: "answers 429"
  */
-export function patience(say: (seconds: number) => void, pause: (ms: number) => Promise<unknown> = sleep): Patiently {
+export function patience(
+  say: (seconds: number, why: string) => void,
+  pause: (ms: number) => Promise<unknown> = sleep,
+): Patiently {
   let waited = 0
+  let answered = false
+  let gone: unknown
+  const wait = async (seconds: number, why: string): Promise<void> => {
+    say(seconds, why)
+    await pause(seconds * 1_000)
+  }
+  const answer = async (send: () => Promise<Response>): Promise<Response> => {
+    for (let tries = 0; ; tries += 1) {
+      try {
+        const response = await send()
+        answered = true
+        return response
+      } catch (error) {
+        // Nothing mends by itself here, but the caller may trust more authorities, and try again.
+        if (certificateFault(error, '') !== undefined) throw error
+        const seconds = answered ? RESTARTS[tries] : undefined
+        if (seconds === undefined) {
+          gone = error
+          throw error
+        }
+        await wait(seconds, 'does not answer')
+      }
+    }
+  }
   return async (send) => {
     for (;;) {
-      const response = await send()
+      if (gone !== undefined) throw gone
+      const response = await answer(send)
       if (response.status !== 429) {
         waited = 0
         return response
@@ -32,8 +67,7 @@ export function patience(say: (seconds: number) => void, pause: (ms: number) => 
       if (waited + seconds > WAITS_MAX) return response
       waited += seconds
       await discard(response)
-      say(seconds)
-      await pause(seconds * 1_000)
+      await wait(seconds, 'answers 429')
     }
   }
 }

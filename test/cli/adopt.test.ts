@@ -75,6 +75,7 @@ describe('countersign repo adopt', () => {
         'REPOSITORY          STATE             ROOTS  ROOT KEY      TARGETS  TIMESTAMP',
         row(APP, 'would be adopted'),
         row(WEB, 'would be adopted'),
+        '2 repositories: 2 would be adopted',
       ],
     )
     assert.equal(await on(here, 'repo list'), 'no repositories\n')
@@ -129,9 +130,10 @@ describe('countersign repo adopt', () => {
         'docker.io/acme/app   as before  1      SHORTENED-ID  3        YYYY-MM-DD (N days)',
         'docker.io/acme/none  failed',
         'docker.io/acme/web   adopted    1      SHORTENED-ID  2        YYYY-MM-DD (N days)',
+        '3 repositories: 1 as before, 1 failed, 1 adopted',
         `error: ${NONE}: https://localhost:PORT has no trust data for ${NONE}`,
         CHECK,
-        NEXT,
+        `2 ${NEXT}`,
         "  countersign key rotate '*' snapshot --adopted",
       ],
       1,
@@ -147,6 +149,7 @@ describe('countersign repo adopt', () => {
         'REPOSITORY          STATE      ROOTS  ROOT KEY      TARGETS  TIMESTAMP',
         `${wrong}      failed`,
         row(WEB, 'as before'),
+        '2 repositories: 1 failed, 1 as before',
         `error: ${wrong}: ${reason}`,
         NEXT,
         rotate(WEB),
@@ -250,7 +253,7 @@ describe('countersign repo adopt', () => {
       const { stdout } = await here.run(typed.split(' '))
       assert.ok(stdout.endsWith(`\nnext: ${away}; whoever has such a key signs that file\n`), stdout)
     }
-    const both = [...asBefore, row(WEB, 'as before'), NEXT]
+    const both = [...asBefore, row(WEB, 'as before'), '2 repositories: 2 as before', `2 ${NEXT}`]
     await prints([APP, WEB], [...both, "  countersign key rotate '*' snapshot --adopted", '  countersign root waiting'])
     await on(here, `root discard ${APP}`)
   })
@@ -272,14 +275,15 @@ describe('countersign repo adopt', () => {
     assert.equal(plan.split('root version 2').length, 2)
     assert.equal(
       await on(here, 'key rotate docker.io/acme/* snapshot --adopted --passphrase-file pass'),
-      `REPOSITORY          STATE    ROOT\n${APP}  rotated  2\n${WEB}  rotated  2\n`,
+      `REPOSITORY          STATE    ROOT\n${APP}  rotated  2\n${WEB}  rotated  2\n2 repositories: 2 rotated\n`,
     )
     const again = await here.run(['key', 'rotate', 'docker.io/acme/*', 'snapshot', '--adopted'])
     assert.match(again.stderr, /^error: docker\.io\/acme\/\* names no repository that waits to be signed here\n/)
     assert.equal(again.code, 1)
     const signed = (gun: string, targets: number): string =>
       row(gun, 'as before', targets).replace(/\S+ \(.*/, 'signed here')
-    await prints([APP, WEB], [HEAD.replace('STATE   ', 'STATE     '), signed(APP, 3), signed(WEB, 2)])
+    const counted = '2 repositories: 2 as before'
+    await prints([APP, WEB], [HEAD.replace('STATE   ', 'STATE     '), signed(APP, 3), signed(WEB, 2), counted])
     await there.ask(signTag, { gun: WEB, tag: 'late', digest: DIGEST, size: 7 })
     await refused(
       [WEB, ...from],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { failureTexts, outcomeTable } from '../../src/cli/fleet.ts'
+import { TrustError } from '../../src/errors.ts'
+import { failureTexts, forEachRepository, outcomeTable } from '../../src/cli/fleet.ts'
 
 test('of many repositories, what failed is said below the table, and what to do about it once', () => {
   const failed = (gun: string) =>
@@ -15,6 +16,7 @@ test('of many repositories, what failed is said below the table, and what to do 
       'a/2         rotated  2',
       'a/3         failed',
       'a/4         failed',
+      '4 repositories: 3 failed, 1 rotated',
       'error: GUN waits, for these 2:',
       '  a/1',
       '  a/3',
@@ -33,4 +35,18 @@ test('failures that differ only in the name are one, the most common first, so t
     'there has no trust data for GUN, for these 2:\n  a/2\n  a/3',
     'a/1: it is too old',
   ])
+})
+
+test('a server that stops, or can store nothing more, is asked for no other repository', async () => {
+  const asked: string[] = []
+  const outcomes = await forEachRepository(['a/1', 'a/2', 'a/3', 'a/4'], async (gun) => {
+    asked.push(gun)
+    if (gun === 'a/1') throw new TrustError('NOT_FOUND', 'there is none')
+    throw new TrustError('STORE_UNAVAILABLE', 'the server stopped')
+  })
+  assert.deepEqual(asked, ['a/1', 'a/2'])
+  assert.deepEqual(
+    outcomes.map((each) => 'error' in each && each.error),
+    ['there is none', 'the server stopped', 'not started: the server stopped', 'not started: the server stopped'],
+  )
 })

@@ -51,6 +51,7 @@ describe('Ctrl-C among many repositories', () => {
 example.org/one    rotated  2
 example.org/three  failed
 example.org/two    failed
+3 repositories: 2 failed, 1 rotated
 error: not started: interrupted, for these 2:
   example.org/three
   example.org/two

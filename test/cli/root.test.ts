@@ -378,6 +378,7 @@ describe('root keys on the command line', () => {
       `REPOSITORY            STATE    ROOT
 docker.io/fleet/one  rotated  2
 docker.io/fleet/two  rotated  2
+2 repositories: 2 rotated
 `.replace('REPOSITORY            ', 'REPOSITORY           '),
     )
     for (const name of ['one', 'two']) {

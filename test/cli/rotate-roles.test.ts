@@ -186,6 +186,7 @@ describe('rotating several roles with one root', () => {
         `${APP} rotated 6`,
         `${THEIRS} failed`,
         `${WEB} rotated 2`,
+        '3 repositories: 2 rotated, 1 failed',
         `error: ${THEIRS}: the targets key of ${THEIRS} is with its publisher, not with the server`,
         `hint: its owner rotates it: notary key rotate ${THEIRS} targets; without it: countersign key rotate ${THEIRS} timestamp snapshot`,
       ],

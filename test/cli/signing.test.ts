@@ -280,6 +280,7 @@ ${GUN}  ${state}  3
       `REPOSITORY             STATE    ROOT
 docker.io/acme/app     rotated  4
 docker.io/acme/second  rotated  2
+2 repositories: 2 rotated
 `,
     )
     for (const command of ['key rotate docker.io/acme/* timestamp', 'root sign docker.io/acme/*']) {
@@ -290,6 +291,7 @@ docker.io/acme/second  rotated  2
       `REPOSITORY             STATE                 ROOT
 docker.io/acme/app     waits for signatures
 docker.io/acme/second  waits for signatures
+2 repositories: 2 waits for signatures
 hint: "countersign root waiting" lists the roots that wait, and who has to sign them
 `,
     )

@@ -12,9 +12,9 @@ const GUN = parseGun('source.example/team/app')
 async function throttled(t: TestContext, answers: readonly ((response: ServerResponse) => void)[]) {
   const left = [...answers]
   const { url, asked } = await oddServer(t, (_, response) => left.shift()?.(response))
-  const [said, waits]: [number[], number[]] = [[], []]
+  const [said, waits]: [string[], number[]] = [[], []]
   const patiently = patience(
-    (seconds) => said.push(seconds),
+    (seconds, why) => said.push(`${seconds} ${why}`),
     async (ms) => waits.push(ms),
   )
   const source = notaryServer(url, GUN, { credentials: async () => undefined, patiently })
@@ -34,7 +34,7 @@ test('a request is sent again when the server wants it, also to the token servic
   const answers = [busy({ 'Retry-After': '3' }), busy(), realm, busy({ 'Retry-After': '0' }), token, good]
   const { asked, said, waits, source } = await throttled(t, answers)
   assert.equal(String(await source.document('root')), 'good')
-  assert.deepEqual(said, [3, 10, 1])
+  assert.deepEqual(said, ['3 answers 429', '10 answers 429', '1 answers 429'])
   assert.deepEqual(waits, [3_000, 10_000, 1_000])
   assert.equal(asked.length, 6)
 })
@@ -50,4 +50,32 @@ test('it is given up after ten minutes in a row, and then each request at once, 
   assert.equal(String(await source.document('root')), 'good')
   assert.equal(String(await source.document('root')), 'good')
   assert.deepEqual(waits, [240_000, 240_000, 240_000])
+})
+
+const dead = (response: ServerResponse): void => void response.destroy()
+
+test('a server that answers no longer is waited for', async (t) => {
+  const { asked, said, source } = await throttled(t, [good, dead, dead, good, dead, good])
+  for (let times = 0; times < 3; times += 1) assert.equal(String(await source.document('root')), 'good')
+  assert.deepEqual(said, ['1 does not answer', '3 does not answer', '1 does not answer'])
+  assert.equal(asked.length, 6)
+})
+
+test('if it does not come back, it is asked for nothing more', async (t) => {
+  const { url, asked, waits, source } = await throttled(t, [good, dead, dead, dead, dead, good])
+  await source.document('root')
+  for (let times = 0; times < 3; times += 1) {
+    await assert.rejects(source.document('root'), { message: `cannot reach ${url}` })
+  }
+  assert.deepEqual(waits, [1_000, 3_000, 10_000])
+  assert.equal(asked.length, 5)
+})
+
+test('a server that never answered is asked once', async (t) => {
+  const { url, asked, waits, source } = await throttled(t, [dead, good])
+  for (let times = 0; times < 3; times += 1) {
+    await assert.rejects(source.document('root'), { message: `cannot reach ${url}` })
+  }
+  assert.deepEqual(waits, [])
+  assert.equal(asked.length, 1)
 })

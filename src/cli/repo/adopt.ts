@@ -7,7 +7,7 @@ import { takeOverCommand } from '../../repository/signed-here.ts'
 import { parseGun, shellQuoted, type Gun } from '../../tuf/gun.ts'
 import type { Connection } from '../connection/connection.ts'
 import { EXIT } from '../exit.ts'
-import { failureTexts, forEachRepository, withHints, type Failed } from '../fleet.ts'
+import { failureTexts, forEachRepository, withHints, withTotals, type Failed } from '../fleet.ts'
 import { mustNotBeEmpty, readGiven } from '../given-file.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { withConnection } from '../run.ts'
@@ -25,7 +25,7 @@ type Done = Adopted & { readonly gun: string; readonly state: 'adopted' | 'as be
 type Row = Done | Failed
 
 const NEXT =
-  '\nnot signed by this server yet; for that, bring the keys of a server of your own, or root keys must sign a new root (docs/ADOPTION.md):'
+  'not signed by this server yet; for that, bring the keys of a server of your own, or root keys must sign a new root (docs/ADOPTION.md):'
 
 /** Hundreds of lines would push the table off the screen. */
 const ALL_NEXT = "countersign key rotate '*' snapshot --adopted"
@@ -65,8 +65,8 @@ function adopt(names: string[], options: Options, command: Command): Promise<voi
     const { patience, trustAuthority, trustDataAt, trustedRoots } = await import('./source.ts')
     if (tlscacert !== undefined) trustAuthority(String(await readGiven(tlscacert)))
     const trustedRootOf = await trustedRoots(file)
-    const patiently = patience((seconds) =>
-      note(`${from} answers 429: waiting ${counted(seconds, 'second', 'seconds')}`),
+    const patiently = patience((seconds, why) =>
+      note(`${from} ${why}: waiting ${counted(seconds, 'second', 'seconds')}`),
     )
     const rows: Row[] = await forEachRepository(names, async (name) => {
       const gun = parseGun(name)
@@ -126,12 +126,15 @@ function show(rows: readonly Row[], dryRun: true | undefined, next: readonly str
       until,
     ]
   })
-  const text = table([['REPOSITORY', 'STATE', 'ROOTS', 'ROOT KEY', 'TARGETS', 'TIMESTAMP'], ...cells])
+  const text = withTotals(
+    table([['REPOSITORY', 'STATE', 'ROOTS', 'ROOT KEY', 'TARGETS', 'TIMESTAMP'], ...cells]),
+    cells.map(([, state = '']) => state),
+  )
   const failed = rows.filter((row) => row.state === 'failed')
   const done = rows.filter((row) => row.state !== 'failed')
   const warnings = done.flatMap((row) => row.warnings.map((warning) => `${row.gun}: ${warning}`))
-  return (
-    withWarnings(withHints(withErrors(text, failureTexts(failed)), failed), warnings) +
-    (next.length === 0 ? '' : `${NEXT}\n${next.map((command) => `  ${command}`).join('\n')}`)
-  )
+  const told = withWarnings(withHints(withErrors(text, failureTexts(failed)), failed), warnings)
+  if (next.length === 0) return told
+  const waiting = done.filter(({ signedHere }) => !signedHere).length
+  return [told, waiting === 1 ? NEXT : `${waiting} ${NEXT}`, ...next.map((command) => `  ${command}`)].join('\n')
 }
