@@ -242,7 +242,7 @@ describe('countersign key import', () => {
     assert.equal(wrong.code, 1)
     assert.match(
       wrong.stdout,
-      /refused: the passphrase does not open the key file, or the file cannot be read\n1 key, 1 refused\n$/,
+      /refused\n1 key, 1 refused\nerror: .* targets: the passphrase does not open the key file, or the file cannot be read\n$/,
     )
     await writeFile(terminal.path('empty'), '')
     for (const file of ['empty', 'keys/tls/ca.crt']) {
@@ -252,10 +252,13 @@ describe('countersign key import', () => {
     const root = await terminal.run(['key', 'import', gun, 'root', '--file', 'snapshot.key'])
     assert.match(
       root.stdout,
-      /\n1 key, 1 refused\nhint: it has a passphrase of its own: see "countersign root --help"\n$/,
+      /\n1 key, 1 refused\nerror: .*\nhint: it has a passphrase of its own: see "countersign root --help"\n$/,
     )
     const swapped = await terminal.run(['key', 'import', gun, 'timestamp', '--file', 'snapshot.key'])
-    assert.match(swapped.stdout, /refused: the file says that it is the snapshot key of localhost:5000\/files\n/)
+    assert.match(
+      swapped.stdout,
+      /^error: \S+ timestamp: the file says that it is the snapshot key of localhost:5000\/files$/m,
+    )
     const { stdout } = await terminal.run([...targets, 'file-passphrase'])
     assert.match(
       stdout,

@@ -8,10 +8,10 @@ import { parseGun } from '../../tuf/gun.ts'
 import { isDelegation } from '../../tuf/role.ts'
 import type { Connection } from '../connection/connection.ts'
 import { EXIT } from '../exit.ts'
-import { withHints } from '../fleet.ts'
+import { failureTexts, withHints } from '../fleet.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { connected, run, settingsOf } from '../run.ts'
-import { counted, print, printJson, table } from '../terminal/print.ts'
+import { counted, print, printJson, table, withErrors } from '../terminal/print.ts'
 import { sourcesOf, type ImportSource, type SourceOptions } from './import-sources.ts'
 
 interface Options extends SourceOptions {
@@ -105,11 +105,12 @@ function stateOf(role: string, named: Imported['named']): string {
 }
 
 function show(outcomes: readonly Outcome[], dryRun: true | undefined): string {
-  const rows = outcomes.map(({ gun, role, keyId, result, named, error }) => {
+  const rows = outcomes.map(({ gun, role, keyId, result, named }) => {
     const done = result === 'imported' ? (dryRun === true ? 'would be imported' : 'imported') : 'here already'
-    return [gun, role, keyId ?? '-', named === null ? `refused: ${error ?? ''}` : `${done}, ${stateOf(role, named)}`]
+    return [gun, role, keyId ?? '-', named === null ? result : `${done}, ${stateOf(role, named)}`]
   })
-  const refused = outcomes.filter(({ result }) => result === 'refused').length
-  const total = `${counted(outcomes.length, 'key', 'keys')}, ${refused === 0 ? 'none' : refused} refused`
-  return withHints(`${table([['REPOSITORY', 'ROLE', 'KEY ID', 'RESULT'], ...rows])}\n${total}`, outcomes)
+  const refused = outcomes.flatMap(({ gun, role, error }) => (error === null ? [] : [{ gun: `${gun} ${role}`, error }]))
+  const total = `${counted(outcomes.length, 'key', 'keys')}, ${refused.length === 0 ? 'none' : refused.length} refused`
+  const text = `${table([['REPOSITORY', 'ROLE', 'KEY ID', 'RESULT'], ...rows])}\n${total}`
+  return withHints(withErrors(text, failureTexts(refused)), outcomes)
 }
