@@ -14,6 +14,8 @@ const WAIT = 10
 const WAITS_MAX = 600
 /** Seconds to wait for a server that no longer answers: as long as a restart takes. */
 const RESTARTS = [1, 3, 10]
+/** Requests in a row without an answer until no more are sent; a few might be about one repository. */
+const UNANSWERED_MAX = 3
 
 /**
  * Returns a function for whoever reads hundreds of repositories of one server, and would otherwise fail with all but the
@@ -21,8 +23,8 @@ const RESTARTS = [1, 3, 10]
  *
  * - After 429, sends a request again when the server wants to be asked again. Once the waits in a row exceed ten minutes,
  *   returns each 429 at once, until the server answers something else.
- * - If the server answers no longer, waits for its restart. If that does not help, or it has never answered, sends nothing
- *   more, and fails with the same error at once: each of hundreds could take half a minute.
+ * - If the server answers no longer, waits for its restart. Once three requests in a row had no answer, sends nothing more,
+ *   and fails with the same error at once: each of hundreds could take half a minute.
  *
  * @param say is told how many seconds each wait takes, and why: "answers 429"
  */
@@ -32,6 +34,7 @@ export function patience(
 ): Patiently {
   let waited = 0
   let answered = false
+  let unanswered = 0
   let gone: unknown
   const wait = async (seconds: number, why: string): Promise<void> => {
     say(seconds, why)
@@ -42,13 +45,15 @@ export function patience(
       try {
         const response = await send()
         answered = true
+        unanswered = 0
         return response
       } catch (error) {
         // Nothing mends by itself here, but the caller may trust more authorities, and try again.
         if (certificateFault(error, '') !== undefined) throw error
-        const seconds = answered ? RESTARTS[tries] : undefined
+        const seconds = answered && unanswered === 0 ? RESTARTS[tries] : undefined
         if (seconds === undefined) {
-          gone = error
+          unanswered += 1
+          if (unanswered === UNANSWERED_MAX) gone = error
           throw error
         }
         await wait(seconds, 'does not answer')

@@ -61,21 +61,30 @@ test('a server that answers no longer is waited for', async (t) => {
   assert.equal(asked.length, 6)
 })
 
-test('if it does not come back, it is asked for nothing more', async (t) => {
-  const { url, asked, waits, source } = await throttled(t, [good, dead, dead, dead, dead, good])
+test('if it does not come back, it is asked twice more, and then for nothing', async (t) => {
+  const { url, asked, waits, source } = await throttled(t, [good, dead, dead, dead, dead, dead, dead, good])
   await source.document('root')
-  for (let times = 0; times < 3; times += 1) {
+  for (let times = 0; times < 4; times += 1) {
     await assert.rejects(source.document('root'), { message: `cannot reach ${url}` })
   }
   assert.deepEqual(waits, [1_000, 3_000, 10_000])
-  assert.equal(asked.length, 5)
+  assert.equal(asked.length, 7)
 })
 
-test('a server that never answered is asked once', async (t) => {
-  const { url, asked, waits, source } = await throttled(t, [dead, good])
-  for (let times = 0; times < 3; times += 1) {
+test('a server that gives no answer about one repository is asked for the others', async (t) => {
+  const { url, waits, source } = await throttled(t, [good, dead, dead, dead, dead, good, dead, good])
+  await source.document('root')
+  await assert.rejects(source.document('root'), { message: `cannot reach ${url}` })
+  assert.equal(String(await source.document('root')), 'good')
+  assert.equal(String(await source.document('root')), 'good')
+  assert.deepEqual(waits, [1_000, 3_000, 10_000, 1_000])
+})
+
+test('a server that never answered is not waited for', async (t) => {
+  const { url, asked, waits, source } = await throttled(t, [dead, dead, dead, good])
+  for (let times = 0; times < 4; times += 1) {
     await assert.rejects(source.document('root'), { message: `cannot reach ${url}` })
   }
   assert.deepEqual(waits, [])
-  assert.equal(asked.length, 1)
+  assert.equal(asked.length, 3)
 })
