@@ -52,6 +52,8 @@ function forRepository(holders: Holders, what: string, ended: boolean): string {
   if (tooLate) return forDead(gun)
   // Nobody can publish anything before that.
   if (!signedHere) return nextRoot(holders, takeOverCommand(gun))
+  // Clients read before they sign, and refuse an expired root; from one that is signed here, they follow to the next.
+  if (what === 'root' && ended && !root.here) return nextRoot(holders, takeOverCommand(gun))
   if (what === 'root' || what === 'root certificate') return root.command
   // If the publisher signs the snapshot, the server cannot publish.
   const first = held.has('snapshot') ? '' : `its owner: notary key rotate ${shellQuoted(gun)} snapshot -r; then `

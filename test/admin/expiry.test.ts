@@ -14,9 +14,10 @@ import { discardStagedRoot } from '../../src/repository/roots/stage.ts'
 import { createSigner, removeSigner } from '../../src/repository/signers/signers.ts'
 import { issueRootCertificate } from '../../src/signing/root-certificate.ts'
 import type { FileSigner } from '../../src/signing/file-signer.ts'
-import { clientOf, GUN as APP, importFor, namesOf, NOW, publishOn, takeOver } from '../support/adoption.ts'
+import { clientOf, GUN as APP, importFor, move, namesOf, NOW, publishOn, takeOver } from '../support/adoption.ts'
 import { localKeys, localPublish, localTrustFor, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import { A, GUN, named, withSigner } from '../support/owned-repository.ts'
+import { timeText } from '../support/metadata-file.ts'
 import { makeKey } from '../support/test-key.ts'
 import { TrustWorld } from '../support/trust-world.ts'
 
@@ -125,6 +126,29 @@ test('each row says what the holder of the key can do', async (t) => {
   const said = Object.fromEntries(rows.map(({ what, todo }) => [what, todo]))
   assert.equal(said['targets'], 'countersign check; stop, countersign repair')
   assert.equal(said['server certificate'], own)
+})
+
+test('a root that has ended, which no client can renew, is renewed by the next one that is made here', async (t) => {
+  const { there, owner, publish, client, wait } = await move(t)
+  owner.root.expires = timeText(NOW + 5 * DAY)
+  await publish(owner.nextParts('root'))
+  const reader = client(() => there)
+  await reader.update()
+  const told = async (): Promise<string | undefined> => {
+    const rows = await showExpiry.run(
+      worldOf(there, async () => []),
+      { days: 36_500 },
+      TEST_ACTOR,
+    )
+    return rows.find(({ what }) => what === 'root')?.todo
+  }
+  assert.equal(await told(), `its owner: notary key rotate ${APP} root`)
+  wait(6 * DAY)
+  await assert.rejects(reader.update(), /root expired/)
+  assert.equal(await told(), `countersign key rotate ${APP} snapshot --stage, and its owner signs that root`)
+  await takeOver({ here: there, owner })
+  await reader.update()
+  await client(() => there).update()
 })
 
 test('a root that waits for signatures comes first, because only one can wait at a time', async (t) => {
