@@ -8,7 +8,8 @@ import { startTestServer, type TestServer } from '../support/server.ts'
 import { tufPath } from '../support/upload.ts'
 
 const GUN = 'localhost:5000/team/app'
-const PASSWORD = 'correct horse'
+/** With a colon: Basic credentials are split at their first one only. */
+const PASSWORD = 'correct:horse'
 
 interface Payload {
   readonly sub: string
