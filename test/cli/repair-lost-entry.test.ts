@@ -96,15 +96,17 @@ describe('countersign repair where a journal entry is lost', () => {
     assert.deepEqual(lost, [`journal ${number}`, nameOf(keysKey(gun, 'timestamp'))])
   })
 
-  test('an entry of a diverged backup does not replace a lost one', async () => {
-    await copyAfter(add('mallory'))
-    const other = lived.terminal.path(`damaged-${copies}`)
-    const copy = await copyAfter(add('carol', 'dave', 'erin'))
-    const numbers = entriesOf(copy, SERVER).slice(-3, -1)
-    await changeRecords(copy.directory, numbers.map(journalKey), ruined)
-    const { lost } = await repair(copy, { from: other })
-    for (const number of numbers) assert.ok(lost.includes(`journal ${number}`), lost.join())
-    assert.ok(!(await users()).includes('mallory'))
+  test('an entry of a diverged backup does not replace a lost one, however long that went on', async () => {
+    for (const names of [['mallory'], ['mallory', 'oscar', 'trudy']]) {
+      await copyAfter(add(...names))
+      const other = lived.terminal.path(`damaged-${copies}`)
+      const copy = await copyAfter(add('carol', 'dave', 'erin'))
+      const numbers = entriesOf(copy, SERVER).slice(-3, -1)
+      await changeRecords(copy.directory, numbers.map(journalKey), ruined)
+      const { lost } = await repair(copy, { from: other })
+      for (const number of numbers) assert.ok(lost.includes(`journal ${number}`), lost.join())
+      assert.ok(!(await users()).includes('mallory'))
+    }
   })
 
   test('a removed user does not come back', async () => {

@@ -206,6 +206,29 @@ describe('countersign repair', () => {
     assert.match(done.checked, /: sound$/)
   })
 
+  test('a flipped bit is turned back in the hash of a record and at the start of what it holds', async () => {
+    for (const at of [0, 31, 32]) {
+      const environment = await damaged((directory) =>
+        changeRecords(directory, keysOfKind('keys', 'record'), (record) => {
+          record[at]! ^= 0x80
+          return record
+        }),
+      )
+      const done = await repair(environment)
+      assert.deepEqual([done.lost, await differing(done)], [[], []], String(at))
+    }
+  })
+
+  test('a record cut off before, in or right after its hash is named like any that is lost', async () => {
+    const keys = keysOfKind('document', 'keys', 'record')
+    for (const length of [0, 10, 32, 33]) {
+      const environment = await damaged((directory) =>
+        changeRecords(directory, keys, (record) => record.subarray(0, length)),
+      )
+      assert.deepEqual(new Set((await repair(environment)).lost), new Set(keys.map(nameOf)), String(length))
+    }
+  })
+
   test('a record whose own hash is damaged counts if the journal names what it holds', async () => {
     const keys = keysOfKind('document', 'record', 'head', 'journal').filter((key) => !key.equals(journalKey(29)))
     const environment = await damaged((directory) =>

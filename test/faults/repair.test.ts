@@ -1,6 +1,8 @@
 import * as fc from 'fast-check'
 import assert from 'node:assert/strict'
-import { cp, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { promises } from 'node:fs'
+import { cp, mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -306,6 +308,38 @@ describe('repair of damaged files', () => {
       const done = await repaired(lived.terminal.path('disk'), 'fresh')
       assert.deepEqual(done?.lost, [], String(pattern))
       await mustBeHonest(done)
+    }
+  })
+
+  test('a page that the disk cannot read counts as zeros; the rest of its file is read', async (t) => {
+    const { directory } = await lived.copy('page')
+    await recordsOf(directory)
+    const table = await largest(await filesOf(directory, /\.ldb$/))
+    const whole = await readFile(table)
+    const page = 2 * 4096
+    await writeFile(table, Buffer.from(whole).fill(0, page, page + 4096))
+    const zeroed = await repaired(lived.terminal.path('page'), 'old')
+    assert.ok(zeroed !== undefined && zeroed.lost.length > 0 && zeroed.whole > 0)
+    await writeFile(table, whole)
+
+    const unreadable = (): Error => Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' })
+    const { readFile: real } = promises
+    t.mock.method(promises, 'readFile', (path: string, ...more: []) =>
+      path === table ? Promise.reject(unreadable()) : real(path, ...more),
+    )
+    syncBuiltinESMExports()
+    await using file = await open(table)
+    const handle = Object.getPrototypeOf(file) as typeof file
+    const read = Reflect.get(handle, 'read') as (...args: unknown[]) => unknown
+    t.mock.method(handle, 'read', function (this: typeof file, ...args: [Buffer, number, number, number]) {
+      return args[3] === page ? Promise.reject(unreadable()) : read.apply(this, args)
+    })
+    try {
+      const done = await repaired(lived.terminal.path('page'), 'old')
+      assert.deepEqual({ ...done, newest: zeroed.newest }, zeroed)
+    } finally {
+      t.mock.restoreAll()
+      syncBuiltinESMExports()
     }
   })
 
