@@ -180,6 +180,23 @@ test('keys in a token are made and used through all threads', { skip }, async (t
   assert.deepEqual(await findings(server), [])
 })
 
+test('after a change of rule, no thread hands out a pending key outside the token', { skip }, async (t) => {
+  const token = await SoftToken.create()
+  const rules = [{ signer: 'pkcs11' as const }]
+  const server = await startTestServer({ threads: THREADS, settings: { signers: { pkcs11: token.settings } } })
+  t.after(async () => {
+    await server.stop()
+    await token.remove()
+  })
+  const path = tufPath('threads.example/moved', 'timestamp.key')
+  const offered = async (): Promise<string> => (await get(server, path)).body.toString()
+  const before = await offered()
+  await server.restart({ signers: { pkcs11: token.settings, rules } })
+  const keys = new Set(await Promise.all(Array.from({ length: 12 }, offered)))
+  assert.equal(keys.size, 1)
+  assert.ok(!keys.has(before))
+})
+
 test('more threads do not allow more connections: each has its part of the limit', async (t) => {
   const server = await startTestServer({ threads: THREADS, settings: { limits: { connections: 6 } } })
   t.after(() => server.stop())
