@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import { request } from 'node:https'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { once } from 'node:events'
@@ -7,6 +9,7 @@ import { checkStore } from '../../src/admin/check.ts'
 import { isReference } from '../../src/signing/pkcs11/reference.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { exchange, type Answer } from '../support/exchange.ts'
+import { keptLog, type Line } from '../support/local-app.ts'
 import { addPerson, worldOf } from '../support/people.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { skipWithoutToken as skip, SoftToken } from '../support/soft-token.ts'
@@ -224,4 +227,41 @@ test('a stop finishes the running requests of every thread', async () => {
   for (const answer of await Promise.all(answers)) {
     assert.ok([200, 'ECONNRESET', 'ECONNREFUSED'].includes(answer ?? ''), String(answer))
   }
+})
+
+test('the log has a line for every request, whichever thread answered, up to the last before a stop', async () => {
+  const lines: Line[] = []
+  let further = ''
+  const log = Object.assign(keptLog(lines), { lines: (text: string) => void (further += text) })
+  const server = await startTestServer({ threads: THREADS, log, settings: { logLevel: 'info' } })
+  const ask = async (): Promise<string> =>
+    String((await get(server, tufPath('threads.example/none', 'root.json'))).headers['x-request-id'])
+  const asked = await Promise.all(Array.from({ length: 48 }, ask))
+  await server.stop()
+  assert.notEqual(further, '')
+  const missing = asked.filter((id) => !further.includes(id) && !lines.some(({ requestId }) => requestId === id))
+  assert.deepEqual(missing, [])
+})
+
+test('a stop lets every thread finish what it has begun to receive', async () => {
+  const server = await startTestServer({ threads: THREADS })
+  const body = Buffer.from('no form')
+  const begin = async (): Promise<ClientRequest> => {
+    const headers = { ...ONCE, expect: '100-continue', 'content-type': 'text/plain', 'content-length': body.length }
+    const { port } = server.running
+    const asking = request({ host: 'localhost', port, ca: server.ca, method: 'POST', path: tufPath('a/b'), headers })
+    asking.flushHeaders()
+    await once(asking, 'continue')
+    return asking
+  }
+  const begun = await Promise.all(Array.from({ length: 24 }, begin))
+  const stopped = server.stop()
+  const answers = begun.map(async (asking) => {
+    const answered = once(asking, 'response') as Promise<[IncomingMessage]>
+    asking.end(body)
+    const [{ statusCode }] = await answered
+    return statusCode
+  })
+  assert.deepEqual(new Set(await Promise.all(answers)), new Set([400]))
+  await stopped
 })
