@@ -108,10 +108,10 @@ function* entriesRead(block: Buffer): Generator<{ keyBytes: number; value: Place
   }
 }
 
-/** Returns a block as LevelDB starts to read it; undefined if LevelDB would report an error, or find it empty. */
+/** Returns a block as LevelDB starts to read it; undefined if LevelDB would report an error. */
 function readable(table: Buffer, place: Place): Buffer | undefined {
   const block = ifInRange(() => unpacked(table, place))
-  if (block === undefined || block.length < 4 || block.readUInt32LE(block.length - 4) === 0) return undefined
+  if (block === undefined || block.length < 4) return undefined
   return endOfEntries(block) < 0 ? undefined : block
 }
 
