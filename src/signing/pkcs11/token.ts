@@ -102,7 +102,6 @@ export class Pkcs11Token {
       const { CKF_SERIAL_SESSION, CKF_RW_SESSION } = this.#pkcs11
       const session = this.#module.C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION)
       this.#login(session)
-      this.#away = undefined
       return (this.#connection = { module: this.#module, session, slot, serial })
     } catch (cause) {
       const refused = PIN_REFUSED.includes(messageOf(cause))
