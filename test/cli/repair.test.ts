@@ -17,7 +17,16 @@ import {
   encodeKeys,
   type PackedDocument,
 } from '../../src/store/encoding.ts'
-import { dueKey, headKey, journalKey, keysKey, nameOf, parseKey, recordKey } from '../../src/store/keyspace.ts'
+import {
+  dueKey,
+  headKey,
+  historyKey,
+  journalKey,
+  keysKey,
+  nameOf,
+  parseKey,
+  recordKey,
+} from '../../src/store/keyspace.ts'
 import { pack, unpack } from '../../src/store/packing.ts'
 import { entryBytes } from '../../src/store/journal.ts'
 import { openRecord, sealRecord } from '../../src/store/database/record.ts'
@@ -492,6 +501,41 @@ describe('countersign repair', () => {
     await server.end()
     // The rest can still be recovered: the repaired store is repaired again with a backup that has it.
     assert.deepEqual((await repair(lived.placeOf(done.made), 'old')).lost, [])
+  })
+
+  test('a difference is stored whole if what it differs from may have been deleted', async () => {
+    const payloadIn = (records: Map<string, Buffer>, key: Buffer): Buffer =>
+      openRecord(key, records.get(key.toString('hex')) ?? Buffer.of())
+    const ofTargets = (kind: string): Buffer[] =>
+      keysOfKind(kind).filter((key) => nameOf(key).startsWith(`${kind} ${APP} targets `))
+    const bases = new Map(
+      ofTargets('document').flatMap((key) => {
+        const { packed } = decodeDocument(payloadIn(good, key))
+        return packed.form === 'difference' ? [[key, packed.base]] : []
+      }),
+    )
+    const [base] = bases.values()
+    assert.ok(base !== undefined)
+    const gone = [
+      ...ofTargets('document').filter((key) => parseKey(key)?.parts[2] === base),
+      ...ofTargets('version').filter((key) => payloadIn(good, key).toString('hex') === base),
+    ]
+    assert.equal(gone.length, 2)
+    // What this entry says may be the delete.
+    const entry = journalKey(Number(payloadIn(good, historyKey(parseGun(APP), 1))))
+    const environment = await damaged(async (directory) => {
+      await changeRecords(directory, [entry], ruined)
+      await changeRecords(directory, gone, () => undefined)
+    })
+    const backup = await copyOf('fresh')
+    await changeRecords(backup, [entry], ruined)
+    const { made, lost } = await repair(environment, backup)
+    assert.deepEqual(lost, [nameOf(entry)])
+    const records = await recordsMade(made)
+    for (const key of gone) assert.ok(!records.has(key.toString('hex')))
+    for (const [key, of] of bases) {
+      if (of === base) assert.equal(decodeDocument(payloadIn(records, key)).packed.form, 'whole')
+    }
   })
 
   test('of two documents stored as differences to each other, in store and backup, both are recovered', async () => {
