@@ -206,6 +206,18 @@ describe('countersign repair where a journal entry is lost', () => {
     assert.deepEqual(await made(), await recordsOf(copy.directory))
   })
 
+  test('a head that the newest entry names is taken from a backup, although an earlier entry is lost', async () => {
+    const copy = await copyAfter()
+    const gun = parseGun(APP)
+    const [number = 0] = entriesOf(copy, gun)
+    await changeRecords(copy.directory, [journalKey(number)], ruined)
+    const other = await copyAfter()
+    await changeRecords(other.directory, [journalKey(number)], ruined)
+    await changeRecords(copy.directory, [headKey(gun)], ruined)
+    const { lost } = await repair(copy, { from: lived.terminal.path(`damaged-${copies}`) })
+    assert.deepEqual(lost, [`journal ${number}`])
+  })
+
   test('a document without its record is named, although a lost entry may have been a delete', async () => {
     const copy = await copyAfter()
     const gun = parseGun(APP)
