@@ -129,6 +129,6 @@ describe('a passphrase for many repositories', () => {
     assert.equal(closed.split(`${wrong}; try again\n`).length - 1, 2, closed)
     assert.match(closed, new RegExp(`\nerror: ${wrong}, for these 3:\n  \\S+one\n  \\S+three\n  \\S+two\n$`))
     const opened = await answering(ROTATE, ['a\r', 'the passphrase of root\r'])
-    assert.match(opened, /one +rotated +2\n\S+three +rotated +2\n\S+two +rotated +2\n$/)
+    assert.match(opened, /one +rotated +2\n\S+three +rotated +2\n\S+two +rotated +2\n3 repositories: 3 rotated\n$/)
   })
 })

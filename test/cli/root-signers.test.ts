@@ -38,7 +38,10 @@ describe('which root keys sign', () => {
   const prints: Terminal['prints'] = (...typed) => terminal.prints(...typed)
 
   test('only needed passphrases are asked for, and none if a known one opens enough', async () => {
-    await prints(`key rotate docker.io/order/* timestamp --all ${BOB}`, /one {2}rotated {2}2\n.*two {2}rotated {2}2\n$/)
+    await prints(
+      `key rotate docker.io/order/* timestamp --all ${BOB}`,
+      /one {2}rotated {2}2\n.*two {2}rotated {2}2\n2 repositories: 2 rotated\n$/,
+    )
     await prints(`key rotate ${ONE} timestamp --stage`, /waits/)
     await prints(`root show ${ONE}`, /of the new root itself: 1 of these keys\n {4}ID bob: not yet\n/)
     await prints(`root sign ${ONE} ${BOB}`, `published root version 3 of ${ONE}\n`)
