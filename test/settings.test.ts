@@ -270,7 +270,9 @@ test('certificate names are checked', () => {
 test('half a TLS identity and a malformed or missing file are refused', () => {
   assert.match(mistakes({ tls: { keyFile: 'key.pem' } }).join('\n'), /give both or neither/)
   assert.match(mistakes('{').join(''), /cannot read the settings file/)
-  assert.match(mistakes('[]').join(''), /must hold a JSON object/)
+  // Some other file, such as one with a passphrase, must not be quoted.
+  for (const other of ['[]', 'correct horse', '', '"correct horse"'])
+    assert.match(mistakes(other).join('\n'), /^the settings file \S+ must hold a JSON object$/)
   assert.throws(() => loadSettings({ file: join(directory, 'missing.json'), environment: {} }), {
     code: 'BAD_SETTINGS',
   })

@@ -26,7 +26,8 @@ export function readSettingsFile(path: string): { input: Record<string, unknown>
   }
   let value: unknown
   try {
-    value = JSON.parse(text)
+    // Of another file, perhaps one with a secret, the parser's message would quote the beginning.
+    if (text.trimStart().startsWith('{')) value = JSON.parse(text)
   } catch (cause) {
     const why = `cannot read the settings file ${path}: ${messageOf(cause)}`
     throw new TrustError('BAD_SETTINGS', why, { hint: FILE_HINT, cause })
