@@ -205,7 +205,9 @@ describe('countersign repo adopt', () => {
     const { stdout } = await adopt(APP, WEB, '--from', other.url)
     assert.match(stdout, /\nerror: .*, for these 2:\n {2}docker.*\n {2}docker.*\nhint: .* --tlscacert FILE\n$/)
     await refused([APP, '--from', other.url, '--tlscacert', 'nowhere'], /^error: cannot read nowhere: ENOENT/, 2)
-    await refused([APP, '--from', other.url, '--tlscacert', 'pass'], /^error: there is no PEM certificate/, 2)
+    const noCa =
+      /^error: cannot read the certificates in pass: there is no PEM certificate of a CA\nhint: it must have the CA /
+    await refused([APP, '--from', other.url, '--tlscacert', 'pass'], noCa, 2)
     await refused(['', ...from], /^error: invalid repository name: it is empty\n/, 2)
     await refused([APP], /required option '--from <place>' not specified/, 2)
   })

@@ -8,7 +8,7 @@ import { parseGun, shellQuoted, type Gun } from '../../tuf/gun.ts'
 import type { Connection } from '../connection/connection.ts'
 import { EXIT } from '../exit.ts'
 import { failureTexts, forEachRepository, withHints, withTotals, type Failed } from '../fleet.ts'
-import { mustNotBeEmpty, readGiven } from '../given-file.ts'
+import { mustNotBeEmpty } from '../given-file.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { withConnection } from '../run.ts'
 import { counted, daysLeft, note, print, printJson, short, table, withErrors, withWarnings } from '../terminal/print.ts'
@@ -62,8 +62,8 @@ function adopt(names: string[], options: Options, command: Command): Promise<voi
       'for example --from ~/.docker/trust; or the URL of a server, https://notary.docker.io',
     )
     // Loaded here: other commands on repositories contact no other server.
-    const { patience, trustAuthority, trustDataAt, trustedRoots } = await import('./source.ts')
-    if (tlscacert !== undefined) trustAuthority(String(await readGiven(tlscacert)))
+    const { patience, trustAuthoritiesIn, trustDataAt, trustedRoots } = await import('./source.ts')
+    if (tlscacert !== undefined) await trustAuthoritiesIn(tlscacert)
     const trustedRootOf = await trustedRoots(file)
     const patiently = patience((seconds, why) =>
       note(`${from} ${why}: waiting ${counted(seconds, 'second', 'seconds')}`),

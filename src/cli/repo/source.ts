@@ -1,19 +1,20 @@
 import { hash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
+import { fileError } from '../../errors.ts'
 import { cachedFile, clientCache } from '../../registry/client-cache.ts'
 import { trustingAsDocker } from '../../registry/docker-authorities.ts'
 import { notaryServer } from '../../registry/notary-server.ts'
 import type { Patiently } from '../../registry/patience.ts'
 import { registryPlace } from '../../registry/reference.ts'
 import { readTrustData, type ForeignDocument } from '../../registry/trust-data.ts'
+import { trustAuthority } from '../../registry/trust-authority.ts'
 import { readDocument } from '../../registry/trust-source.ts'
 import type { Gun } from '../../tuf/gun.ts'
 import { dockerAuthorities, dockerLogin } from '../docker-config.ts'
 import { readGiven } from '../given-file.ts'
 
 export { patience } from '../../registry/patience.ts'
-export { trustAuthority } from '../../registry/trust-authority.ts'
 
 /**
  * Reads everything that clients need of a repository, from another server or from a client's cache. Uses docker's
@@ -31,6 +32,21 @@ export async function trustDataAt(from: string, gun: Gun, patiently: Patiently):
   const { account } = registryPlace(gun)
   const server = notaryServer(from, gun, { account, credentials: dockerLogin(account), patiently })
   return trustingAsDocker(dockerAuthorities(new URL(from).host), () => readTrustData(server, gun))
+}
+
+/** Trusts the authorities in a file from now on. @throws TrustError BAD_SETTINGS, BAD_TLS */
+export async function trustAuthoritiesIn(file: string): Promise<void> {
+  const pem = String(await readGiven(file))
+  try {
+    trustAuthority(pem)
+  } catch (cause) {
+    throw fileError(
+      'BAD_TLS',
+      `cannot read the certificates in ${file}`,
+      cause,
+      'it must have the CA of the other server, as PEM',
+    )
+  }
 }
 
 /** Returns what reads a repository's trusted root, for its checksum: a file, or the repository's in a client's directory. */
