@@ -316,10 +316,16 @@ describe('repair of damaged files', () => {
     await recordsOf(directory)
     const table = await largest(await filesOf(directory, /\.ldb$/))
     const whole = await readFile(table)
-    const page = 2 * 4096
-    await writeFile(table, Buffer.from(whole).fill(0, page, page + 4096))
-    const zeroed = await repaired(lived.terminal.path('page'), 'old')
-    assert.ok(zeroed !== undefined && zeroed.lost.length > 0 && zeroed.whole > 0)
+    let page = 0
+    let zeroed: Repair | undefined
+    // What stands in a page differs from run to run: take the first one that nothing else can replace.
+    while ((zeroed?.lost.length ?? 0) === 0) {
+      page += 4096
+      assert.ok(page < whole.length)
+      await writeFile(table, Buffer.from(whole).fill(0, page, page + 4096))
+      zeroed = await repaired(lived.terminal.path('page'), 'old')
+    }
+    assert.ok(zeroed !== undefined && zeroed.whole > 0)
     await writeFile(table, whole)
 
     const unreadable = (): Error => Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' })
