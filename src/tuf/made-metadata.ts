@@ -1,6 +1,6 @@
 import { checksumsBeside } from './checksum.ts'
 import { encodeCanonical, type EncodedSignature } from './encode.ts'
-import { canonicalText } from './json/canonical.ts'
+import { canonicalForm } from './json/canonical.ts'
 import type { JsonObject } from './json/json.ts'
 import { integerOf, textOf, type Fail } from './json/members.ts'
 import { limitMade } from './made-limits.ts'
@@ -27,7 +27,7 @@ interface Unsigned {
  *   over the limits of our own parser
  */
 export function makeMetadata(role: Role, payload: JsonObject): Unsigned {
-  const text = canonicalText(payload)
+  const { text, members } = canonicalForm(payload)
   const message = Buffer.from(text)
   const type = textOf(payload['_type'], '"_type"', incomplete)
   const version = integerOf(payload['version'], '"version"', incomplete)
@@ -35,7 +35,7 @@ export function makeMetadata(role: Role, payload: JsonObject): Unsigned {
   return {
     message,
     async complete(signatures) {
-      limitMade(role, payload, text, signatures.length)
+      limitMade(role, members, signatures.length)
       const bytes = encodeCanonical(text, message, signatures)
       return {
         role,

@@ -1,4 +1,4 @@
-import type { JsonObject } from './json/json.ts'
+import type { Json, JsonObject } from './json/json.ts'
 import { sameJson } from './json/same.ts'
 import { formatTime } from './time.ts'
 
@@ -43,7 +43,9 @@ export function editTargets(
   anew: boolean,
 ): JsonObject | undefined {
   const before = (current['targets'] ?? {}) as JsonObject
-  const targets: Record<string, JsonObject> = Object.assign(Object.create(null), before)
+  const targets = Object.create(null) as Record<string, Json>
+  // Object.assign takes twice as long for thousands of tags, and leaves the collector more.
+  for (const name in before) targets[name] = before[name]!
   let changed = false
   for (const name of remove) {
     changed ||= targets[name] !== undefined

@@ -16,35 +16,76 @@ export function canonicalBytes(value: Json): Buffer {
 
 /** As canonicalBytes, but returns text. */
 export function canonicalText(value: Json): string {
-  // An explicit stack instead of recursion: a deeply nested value cannot overflow the call stack.
-  let text = ''
-  const rest: Frame[] = []
-  let frame: Frame | undefined = { values: [value], names: undefined, next: 0 }
-  while (frame !== undefined) {
-    const { values, names, next } = frame
-    if (next === values.length) {
-      if (rest.length > 0) text += names === undefined ? ']' : '}'
-      frame = rest.pop()
-      continue
-    }
-    frame.next = next + 1
-    if (next > 0) text += ','
-    if (names !== undefined) text += `${quoted(names[next] ?? '')}:`
-    const item = values[next]
-    if (typeof item === 'object' && item !== null) {
-      rest.push(frame)
-      frame = isList(item) ? { values: item, names: undefined, next: 0 } : sorted(item)
-      text += frame.names === undefined ? '[' : '{'
-    } else text += scalar(item)
-  }
-  return text
+  return canonicalForm(value).text
 }
 
-/** A list or object being written; an object has a name for each value. */
+/** A value in canonical form. */
+export interface CanonicalForm {
+  readonly text: string
+  /** Members and list elements in it, as `JsonReader` counts them. */
+  readonly members: number
+}
+
+const BEYOND_SURROGATES = /[\ud800-\uffff]/
+
+/** As canonicalBytes, but returns text, and counts what is in it. */
+export function canonicalForm(value: Json): CanonicalForm {
+  const form = write(value, sortedNames)
+  // Surrogates sort below U+E000 to U+FFFF in UTF-16 but above them in UTF-8.
+  if (!BEYOND_SURROGATES.test(form.text)) return form
+  const { text, members } = write(value, namesByCodePoint)
+  return { text: text.toWellFormed(), members }
+}
+
+/** A list or object being written. One shape for both: two would take half as long again. */
 interface Frame {
-  readonly values: readonly (Json | undefined)[]
+  readonly items: Readonly<Record<number | string, Json>>
+  /** Undefined for a list. */
   readonly names: readonly string[] | undefined
+  readonly size: number
   next: number
+}
+
+/** Returns the names of an object in the order of the result. */
+type NamesOf = (object: JsonObject) => readonly string[]
+
+function write(value: Json, namesOf: NamesOf): CanonicalForm {
+  // An explicit stack instead of recursion: a deeply nested value cannot overflow the call stack.
+  const outer: Frame[] = []
+  let text = ''
+  let members = 0
+  let frame: Frame | undefined
+  let item: Json | undefined = value
+  for (;;) {
+    if (typeof item === 'object' && item !== null) {
+      if (frame !== undefined) outer.push(frame)
+      frame = open(item, namesOf)
+      members += frame.size
+      text += frame.names === undefined ? '[' : '{'
+    } else text += scalar(item)
+    while (frame !== undefined && frame.next === frame.size) {
+      text += frame.names === undefined ? ']' : '}'
+      frame = outer.pop()
+    }
+    if (frame === undefined) return { text, members }
+    const at: number = frame.next
+    frame.next = at + 1
+    if (at > 0) text += ','
+    if (frame.names === undefined) item = frame.items[at]
+    else {
+      const name: string = frame.names[at]!
+      text += quoted(name)
+      text += ':'
+      item = frame.items[name]
+    }
+  }
+}
+
+function open(item: readonly Json[] | JsonObject, namesOf: NamesOf): Frame {
+  const items = item as Frame['items']
+  if (isList(item)) return { items, names: undefined, size: item.length, next: 0 }
+  const names = namesOf(item)
+  return { items, names, size: names.length, next: 0 }
 }
 
 function isList(value: readonly Json[] | JsonObject): value is readonly Json[] {
@@ -71,27 +112,24 @@ function integer(value: number): string {
 
 const QUOTE_OR_BACKSLASH = /["\\]/g
 
-function quoted(value: string): string {
-  const text = value.isWellFormed() ? value : value.toWellFormed()
+function quoted(text: string): string {
   return `"${text.includes('"') || text.includes('\\') ? text.replace(QUOTE_OR_BACKSLASH, '\\$&') : text}"`
 }
 
-/** Surrogates sort below U+E000 to U+FFFF in UTF-16 but above them in UTF-8, so names with either need care. */
-const BEYOND_SURROGATES = /[\ud800-\uffff]/
-
-function sorted(object: JsonObject): Frame {
+function sortedNames(object: JsonObject): string[] {
   const names = Object.keys(object)
-  if (names.some((name) => BEYOND_SURROGATES.test(name))) return sortedByCodePoint(object, names)
-  // Most objects are already sorted, and sorting one would cost more than writing it.
-  if (names.some((name, index) => name < (names[index - 1] ?? ''))) names.sort()
-  return { values: names.map((name) => object[name]), names, next: 0 }
+  let last = ''
+  for (const name of names) {
+    // Most objects are already sorted, and sorting one would cost more than writing it.
+    if (name < last) return names.sort()
+    last = name
+  }
+  return names
 }
 
 /** Names that become equal when lone surrogates are replaced are duplicates: the last one wins, as in Go. */
-function sortedByCodePoint(object: JsonObject, names: readonly string[]): Frame {
-  const members = new Map(names.map((name) => [name.toWellFormed(), object[name]]))
-  const order = [...members.keys()].map((name) => ({ name, bytes: Buffer.from(name, 'utf8') }))
-  order.sort((a, b) => Buffer.compare(a.bytes, b.bytes))
-  const sortedNames = order.map(({ name }) => name)
-  return { values: sortedNames.map((name) => members.get(name)), names: sortedNames, next: 0 }
+function namesByCodePoint(object: JsonObject): string[] {
+  const names = new Map(Object.keys(object).map((name) => [name.toWellFormed(), name]))
+  const order = [...names].map(([text, name]) => ({ name, bytes: Buffer.from(text) }))
+  return order.sort((a, b) => Buffer.compare(a.bytes, b.bytes)).map(({ name }) => name)
 }
