@@ -15,15 +15,22 @@ interface TableList {
   readonly isWhole: boolean
 }
 
-/** Tags of the members of a change to the list (LevelDB's db/version_edit.cc). */
-const COMPARATOR = 1
+/** Tags of the members of a change to the list that matter here (LevelDB's db/version_edit.cc). */
 const LOG = 2
-const NEXT_FILE = 3
-const LAST_SEQUENCE = 4
-const COMPACTION = 5
 const REMOVED = 6
 const ADDED = 7
-const LOG_BEFORE = 9
+type Field = 'number' | 'text'
+/** What follows each tag. */
+const FIELDS: ReadonlyMap<number, readonly Field[]> = new Map<number, readonly Field[]>([
+  [1, ['text']], // comparator
+  [LOG, ['number']],
+  [3, ['number']], // next file
+  [4, ['number']], // last sequence
+  [5, ['number', 'text']], // compaction: level, key
+  [REMOVED, ['number', 'number']], // level, table
+  [ADDED, ['number', 'number', 'number', 'text', 'text']], // level, table, bytes, first key, last key
+  [9, ['number']], // log before
+])
 
 /**
  * Throws if LevelDB's list of its tables has lost its end or is an old one. LevelDB takes tables that are not in its list
@@ -99,46 +106,19 @@ function readTableList(directory: string): TableList | undefined {
 function follow(change: Buffer, tables: Set<number>): number | undefined {
   let at = 0
   let log: number | undefined
-  const next = (): number => {
+  /** Reads a number, or skips a text. @returns the number, or the length of the text */
+  const read = (field: Field): number => {
     const [value, end] = varint(change, at)
-    at = end
+    at = field === 'text' ? end + value : end
     return value
   }
-  const skipText = (): void => {
-    const length = next()
-    at += length
-  }
   while (at < change.length) {
-    switch (next()) {
-      case COMPARATOR:
-        skipText()
-        break
-      case LOG:
-        log = next()
-        break
-      case NEXT_FILE:
-      case LAST_SEQUENCE:
-      case LOG_BEFORE:
-        next()
-        break
-      case COMPACTION:
-        next()
-        skipText()
-        break
-      case REMOVED:
-        next()
-        tables.delete(next())
-        break
-      case ADDED:
-        next()
-        tables.add(next())
-        next()
-        skipText()
-        skipText()
-        break
-      default:
-        throw new RangeError('no change of the list of tables')
-    }
+    const tag = read('number')
+    const [first, second = 0] = FIELDS.get(tag)?.map(read) ?? []
+    if (first === undefined) throw new RangeError('no change of the list of tables')
+    if (tag === LOG) log = first
+    if (tag === REMOVED) tables.delete(second)
+    if (tag === ADDED) tables.add(second)
   }
   return log
 }
