@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises'
+import { withoutBlocking } from '../store/without-blocking.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Readable } from './trust.ts'
 
@@ -20,7 +20,6 @@ export async function* allGuns(store: Pick<Readable['store'], 'guns'>, gone?: Ab
   let size = PAGE
   let after: Gun | undefined
   let failure: { readonly error: unknown } | undefined
-  let began = performance.now()
   for (;;) {
     const page: Gun[] = []
     let isLast: boolean
@@ -33,12 +32,9 @@ export async function* allGuns(store: Pick<Readable['store'], 'guns'>, gone?: Ab
       isLast = size === 1 && page.length === 0
       size = 1
     }
-    for (const gun of page) {
+    for await (const gun of withoutBlocking(page, AT_ONCE_FOR)) {
       gone?.throwIfAborted()
       yield gun
-      if (performance.now() - began < AT_ONCE_FOR) continue
-      await setImmediate()
-      began = performance.now()
     }
     after = page.at(-1) ?? after
     if (isLast) break

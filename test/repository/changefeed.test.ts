@@ -66,7 +66,7 @@ test('an answer has at most ten thousand records, forward and backward', async (
 
 test('the changefeed and the audit let requests have their turn while they read a long journal', async (t) => {
   const store = await newStore(t)
-  const guns = Array.from({ length: 2_000 }, (_, index) => `long/r${index}`)
+  const guns = Array.from({ length: 50 }, (_, index) => `long/r${index}`)
   await Promise.all(guns.map((gun) => store.commit(commitOf(gun, 0, [], { kind: 'key' }))))
   let inThisTurn = 0
   let atOnce = 0
@@ -76,29 +76,20 @@ test('the changefeed and the audit let requests have their turn while they read 
   }
   let waiting = setImmediate(turn)
   t.after(() => clearImmediate(waiting))
-  function* counted(entries: Iterable<JournalEntry>): IterableIterator<JournalEntry> {
-    for (const entry of entries) {
-      atOnce = Math.max(atOnce, (inThisTurn += 1))
-      yield entry
-    }
-  }
-  await changefeed({ ...store, journal: (query) => counted(store.journal(query)) }, { records: 10, changeId: 0 })
-  assert.ok(atOnce > 0 && atOnce <= 500, `${atOnce} at once`)
-  atOnce = 0
   // Entries that list thousands of tags.
   function* slow(entries: Iterable<JournalEntry>): IterableIterator<JournalEntry> {
     for (const entry of entries) {
       for (const began = performance.now(); performance.now() - began < 2;);
+      atOnce = Math.max(atOnce, (inThisTurn += 1))
       yield entry
-      if (entry.number === 50) return
     }
   }
-  await changefeed({ ...store, journal: (query) => counted(slow(store.journal(query))) }, { records: 10, changeId: 0 })
-  assert.ok(atOnce > 0 && atOnce < 5, `${atOnce} slow entries at once`)
-  atOnce = 0
+  await changefeed({ ...store, journal: (query) => slow(store.journal(query)) }, { records: 10, changeId: 0 })
+  assert.ok(atOnce > 0 && atOnce < 5, `the changefeed read ${atOnce} slow entries at once`)
+  inThisTurn = atOnce = 0
   const snapshot = await store.snapshot()
-  const reader = { ...snapshot.reader, journal: (query?: JournalQuery) => counted(snapshot.reader.journal(query)) }
+  const reader = { ...snapshot.reader, journal: (query?: JournalQuery) => slow(snapshot.reader.journal(query)) }
   await auditStore({ ...snapshot, reader }, ({ text }) => assert.fail(text))
   await snapshot.close()
-  assert.ok(atOnce > 0 && atOnce <= 500, `${atOnce} at once`)
+  assert.ok(atOnce > 0 && atOnce < 5, `the audit read ${atOnce} slow entries at once`)
 })
