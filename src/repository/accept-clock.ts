@@ -6,7 +6,6 @@ import { allGuns } from './all-guns.ts'
 import { change } from './change.ts'
 import { RENEWALS_AT_ONCE, type RenewalCounts } from './renewal/loop.ts'
 import { isDue, renew } from './renewal/renew.ts'
-import { signedHere } from './signed-here.ts'
 import type { Trust } from './trust.ts'
 
 /**
@@ -36,7 +35,7 @@ export async function acceptClock(trust: Trust, actor: Actor): Promise<RenewalCo
 async function renewAhead(trust: Trust, gun: Gun, counts: RenewalCounts): Promise<void> {
   try {
     const head = trust.store.head(gun)
-    if (head === undefined || !signedHere(head) || !isDue(trust, gun, head, trust.now(), 'ahead')) return
+    if (head === undefined || !isDue(trust, gun, head, trust.now(), 'ahead')) return
     if (await renew(trust, gun, 'ahead')) counts.renewed += 1
   } catch (err) {
     if (!(err instanceof TrustError)) throw err

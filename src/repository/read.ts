@@ -5,7 +5,6 @@ import { isServerRole, type Role, type ServerRole } from '../tuf/role.ts'
 import { currentDocument } from './current.ts'
 import { damageTo, isMadeHere } from './damage.ts'
 import { isDue, renew } from './renewal/renew.ts'
-import { signedHere } from './signed-here.ts'
 import type { Trust } from './trust.ts'
 
 /** Milliseconds between two replacements of damaged documents of a repository, in case the disk damages every write. */
@@ -22,7 +21,7 @@ const MEND_AGAIN_AFTER = 10 * 60_000
 export async function readCurrent(trust: Trust, gun: Gun, role: Role): Promise<StoredDocument | undefined> {
   const head = trust.store.head(gun)
   if (head === undefined || !isServerRole(role)) return head && currentDocument(trust, gun, head, role)
-  if (signedHere(head) && isDue(trust, gun, head, trust.now(), 'expired')) await renewOnce(trust, gun)
+  if (isDue(trust, gun, head, trust.now(), 'expired')) await renewOnce(trust, gun)
   const newest = trust.store.head(gun) ?? head
   try {
     return currentDocument(trust, gun, newest, role)

@@ -12,6 +12,7 @@ import { compose, makeSnapshot } from '../compose.ts'
 import { recallCurrent, rootInForce } from '../current.ts'
 import { damageMadeHere, isMadeHere, type Damage } from '../damage.ts'
 import type { Signed } from '../sign-role.ts'
+import { signedHere } from '../signed-here.ts'
 import type { Trust } from '../trust.ts'
 import { renewedTargets } from './targets.ts'
 
@@ -54,14 +55,10 @@ export async function renew(trust: Trust, gun: Gun, when: When): Promise<boolean
   return true
 }
 
-/**
- * True if the server must re-sign something, and can.
- *
- * @param now milliseconds since 1970
- */
+/** True if the server signs this repository, and must re-sign something now. @param now milliseconds since 1970 */
 export function isDue(trust: Trust, gun: Gun, head: Head, now: number, when: When): boolean {
   const timestamp = head.roles['timestamp']
-  if (timestamp === undefined) return false
+  if (timestamp === undefined || !signedHere(head)) return false
   const timestampIsDue =
     when === 'due'
       ? (head.renewAt ?? Infinity) <= now
