@@ -21,16 +21,14 @@ export interface Base {
   readonly bytes: Uint8Array
 }
 
-/** Smaller documents are stored whole: most of a small one changes with every version. */
-export const PACK_MIN_BYTES = 4096
 /** A difference longer than this fraction of the document is not worth the second look-up. */
 const DIFFERENCE_MAX_PART = 1 / 4
 
 const compress = promisify(zstdCompress)
 
-/** Packs the bytes of a document. @param base undefined if there is no older document of the role */
+/** Packs the bytes of a document, as the difference from the base if that is much shorter. */
 export async function pack(bytes: Uint8Array, base: Base | undefined): Promise<Packed> {
-  if (base === undefined || bytes.length < PACK_MIN_BYTES) return { form: 'whole', bytes }
+  if (base === undefined) return { form: 'whole', bytes }
   const reach = base.bytes.length + bytes.length
   const windowLog = Math.max(10, Math.ceil(Math.log2(reach)))
   const params = {

@@ -4,7 +4,7 @@ import type { Gun } from '../../tuf/gun.ts'
 import type { Records } from '../database/records.ts'
 import { decodeDocument } from '../encoding.ts'
 import { documentKey, rangeOf } from '../keyspace.ts'
-import { pack, PACK_MIN_BYTES, type Base, type Packed } from '../packing.ts'
+import { pack, type Base, type Packed } from '../packing.ts'
 import type { Commit, Head, NewDocument } from '../store.ts'
 
 /** A document as it will be stored. */
@@ -22,6 +22,8 @@ export interface PackedCommit extends Omit<Commit, 'documents'> {
   readonly removed: readonly Uint8Array[]
 }
 
+/** Smaller documents are stored whole: most of a small one changes with every version. */
+const DIFFERENCE_MIN_BYTES = 4096
 /** Bytes of bases cached in memory, so that a busy repository's base is not read and hashed with every publish… */
 const BASES_MAX_BYTES = 4 * 1024 * 1024
 /** …but only for this many milliseconds: if the stored base is damaged by then, no difference from it could be read. */
@@ -46,7 +48,7 @@ export class CommitPacker {
 
   async pack(commit: Commit): Promise<PackedCommit> {
     const { gun, documents } = commit
-    const head = documents.some(({ bytes }) => bytes.length >= PACK_MIN_BYTES) ? this.#headOf(gun) : undefined
+    const head = documents.some(mayBeDifference) ? this.#headOf(gun) : undefined
     return {
       ...commit,
       documents: await Promise.all(documents.map((document) => this.#packDocument(gun, head, document))),
@@ -55,15 +57,11 @@ export class CommitPacker {
   }
 
   /** Packs as the difference from the role's current document, or from the base of that one. */
-  async #packDocument(
-    gun: Gun,
-    head: Head | undefined,
-    { bytes, ...document }: NewDocument,
-  ): Promise<PackedNewDocument> {
-    const isWhole = document.whole === true || bytes.length < PACK_MIN_BYTES
-    const current = isWhole ? undefined : head?.roles[document.role]?.sha256
+  async #packDocument(gun: Gun, head: Head | undefined, document: NewDocument): Promise<PackedNewDocument> {
+    const { bytes, ...rest } = document
+    const current = mayBeDifference(document) ? head?.roles[document.role]?.sha256 : undefined
     const base = current === undefined ? undefined : this.#baseOf(gun, document.role, current)
-    return { ...document, packed: await pack(bytes, base) }
+    return { ...rest, packed: await pack(bytes, base) }
   }
 
   /**
@@ -98,4 +96,8 @@ export class CommitPacker {
     }
     return found
   }
+}
+
+function mayBeDifference({ bytes, whole }: NewDocument): boolean {
+  return whole !== true && bytes.length >= DIFFERENCE_MIN_BYTES
 }
