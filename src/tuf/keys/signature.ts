@@ -56,8 +56,8 @@ const verified = new WeakMap<
 
 /** Loads the key. @returns undefined if no such signature can verify */
 function fittingKey(key: PublicKey, method: string, sig: Uint8Array): VerificationKey | undefined {
-  const fits = Object.hasOwn(METHODS, key.keytype) && METHODS[key.keytype]?.includes(method) === true
-  const loaded = fits ? cachedKey(key, method === PYCRYPTO) : undefined
+  if (!Object.hasOwn(METHODS, key.keytype) || METHODS[key.keytype]?.includes(method) !== true) return undefined
+  const loaded = method === PYCRYPTO ? pemKey(key) : plainKey(key)
   return sig.length === loaded?.signatureLength ? loaded : undefined
 }
 
@@ -77,7 +77,7 @@ function verification(
 
 /** True if some signature could verify with this key; false if it is malformed, too short or of unknown type. */
 export function canVerify(key: PublicKey): boolean {
-  return cachedKey(key, false) !== undefined || cachedKey(key, true) !== undefined
+  return anyForm(key) !== undefined
 }
 
 /**
@@ -85,7 +85,7 @@ export function canVerify(key: PublicKey): boolean {
  * signers; for a key that cannot verify anything it is the key id.
  */
 export function keyPairId(key: PublicKey): string {
-  return (cachedKey(key, false) ?? cachedKey(key, true))?.pairId ?? keyId(key)
+  return anyForm(key)?.pairId ?? keyId(key)
 }
 
 /**
@@ -101,13 +101,13 @@ export function keepMadeKey(key: PublicKey, object: KeyObject, spki: Buffer): vo
 /** Cache of loaded keys, by type, form and content. Malformed ones are not cached. */
 const keys = new Memo<VerificationKey | undefined>(1_000)
 
-function cachedKey(key: PublicKey, pem: boolean): VerificationKey | undefined {
-  if (!pem) return plainKey(key)
-  return key.keytype === 'rsa' ? pemKey(key) : undefined
-}
-
 const plainKey = memoized((key: PublicKey) => keys.get(nameOf(key, false), () => loadKey(key, false)))
 const pemKey = memoized((key: PublicKey) => keys.get(nameOf(key, true), () => loadKey(key, true)))
+
+/** Only RSA keys have a second form. */
+function anyForm(key: PublicKey): VerificationKey | undefined {
+  return plainKey(key) ?? (key.keytype === 'rsa' ? pemKey(key) : undefined)
+}
 
 function nameOf(key: PublicKey, pem: boolean): string {
   return `${key.keytype} ${pem ? 'pem' : 'plain'} ${key.public}`
