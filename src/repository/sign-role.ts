@@ -5,7 +5,7 @@ import type { JsonObject } from '../tuf/json/json.ts'
 import type { RoleKeys } from '../tuf/keys/threshold.ts'
 import { makeMetadata } from '../tuf/made-metadata.ts'
 import type { Metadata } from '../tuf/metadata.ts'
-import { isDelegation, type HeldRole, type SignedRole } from '../tuf/role.ts'
+import { isDelegation, type SignedRole } from '../tuf/role.ts'
 import type { Root } from '../tuf/root.ts'
 import { signedHere, takeOverCommand } from './signed-here.ts'
 import type { Readable, Trust } from './trust.ts'
@@ -47,34 +47,29 @@ export function holdsRole(trust: Readable, gun: Gun, role: SignedRole, named: Ro
 }
 
 /**
- * Throws unless the server holds the keys of a role. A change of root or targets changes the snapshot too, so only the
- * holder of its key can publish it.
+ * Throws unless the server holds the snapshot key of a repository: a change of root or targets changes the snapshot too, so
+ * only the holder of its key can publish it.
  *
- * @param roles roles to be rotated; the hint says how to rotate the others without this one
  * @throws TrustError WRONG_STATE
  */
-export function mustHoldKeys(
-  trust: Trust,
-  gun: Gun,
-  root: Root,
-  role: 'targets' | 'snapshot',
-  roles: readonly HeldRole[] = [],
-): void {
-  if (holdsRole(trust, gun, role, root.roles[role])) return
+export function mustHoldSnapshotKey(trust: Trust, gun: Gun, root: Root): void {
+  if (holdsRole(trust, gun, 'snapshot', root.roles.snapshot)) return
   const head = trust.store.head(gun)
-  if (role === 'snapshot' && head !== undefined && !signedHere(head)) {
-    throw new TrustError('WRONG_STATE', `the snapshot key of ${gun} is with the server that it was adopted from`, {
-      hint: `${takeOverCommand(gun)}: with new keys of this server for snapshot and timestamp`,
-    })
+  if (head === undefined || signedHere(head)) {
+    throw isWithPublisher(
+      gun,
+      'snapshot',
+      `its owner can hand it over: notary key rotate ${shellQuoted(gun)} snapshot -r`,
+    )
   }
-  const others = roles.filter((each) => each !== role).join(' ')
-  const without = others === '' ? '' : `; without it: countersign key rotate ${shellQuoted(gun)} ${others}`
-  throw new TrustError('WRONG_STATE', `the ${role} key of ${gun} is with its publisher, not with the server`, {
-    hint:
-      role === 'snapshot'
-        ? `its owner can hand it over: notary key rotate ${shellQuoted(gun)} snapshot -r`
-        : `its owner rotates it: notary key rotate ${shellQuoted(gun)} targets${without}`,
+  throw new TrustError('WRONG_STATE', `the snapshot key of ${gun} is with the server that it was adopted from`, {
+    hint: `${takeOverCommand(gun)}: with new keys of this server for snapshot and timestamp`,
   })
+}
+
+/** Returns the error for a key that only the publisher has. */
+export function isWithPublisher(gun: Gun, role: 'targets' | 'snapshot', hint: string): TrustError {
+  return new TrustError('WRONG_STATE', `the ${role} key of ${gun} is with its publisher, not with the server`, { hint })
 }
 
 /**

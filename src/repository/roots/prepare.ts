@@ -8,7 +8,7 @@ import { HELD_ROLES, type HeldRole } from '../../tuf/role.ts'
 import { aliveFrom, isAlive, rootPayload, type Root } from '../../tuf/root.ts'
 import { currentRoot } from '../current.ts'
 import { noSuchRepository } from '../no-such-repository.ts'
-import { heldKeys, mustHoldKeys } from '../sign-role.ts'
+import { heldKeys, holdsRole, isWithPublisher, mustHoldSnapshotKey } from '../sign-role.ts'
 import type { Trust } from '../trust.ts'
 
 /** A payload for `stageRoot`, and the keys made for it. */
@@ -67,8 +67,8 @@ export async function prepareRotation(
 ): Promise<PreparedRoot> {
   const root = currentRoot(trust, gun, head) ?? noSuchRepository(gun)
   mustNotBeDead(root, gun, now)
-  if (roles.includes('targets')) mustHoldKeys(trust, gun, root, 'targets', roles)
-  if (!roles.includes('snapshot')) mustHoldKeys(trust, gun, root, 'snapshot')
+  if (roles.includes('targets')) mustHoldTargetsKey(trust, gun, root, roles)
+  if (!roles.includes('snapshot')) mustHoldSnapshotKey(trust, gun, root)
   const all = [...new Set([...roles, ...sharedTimestamp(trust, gun, root)])]
   const { named, keys } = await nextKeys(trust, gun, all, now)
   const next = { ...root.roles, ...named, ...(authority && { root: authorityKeys(authority) }) }
@@ -84,6 +84,14 @@ function mustNotBeDead(root: Root, gun: Gun, now: number): void {
   throw new TrustError('WRONG_STATE', `no new root can be made for ${gun}: ${DEAD}`, {
     hint: `"countersign repo delete ${shellQuoted(gun)}", then a new repository; every client must forget this one`,
   })
+}
+
+/** @param roles to be rotated; the hint says how to rotate the others without targets @throws TrustError WRONG_STATE */
+function mustHoldTargetsKey(trust: Trust, gun: Gun, root: Root, roles: readonly HeldRole[]): void {
+  if (holdsRole(trust, gun, 'targets', root.roles.targets)) return
+  const others = roles.filter((role) => role !== 'targets').join(' ')
+  const without = others === '' ? '' : `; without it: countersign key rotate ${shellQuoted(gun)} ${others}`
+  throw isWithPublisher(gun, 'targets', `its owner rotates it: notary key rotate ${shellQuoted(gun)} targets${without}`)
 }
 
 /** A new root needs a new timestamp: if another server can sign that (`adopt`), it gets a key of this server alone. */

@@ -8,7 +8,7 @@ import { storedRoot, type Root } from '../../tuf/root.ts'
 import { parseTargets } from '../../tuf/targets.ts'
 import { recallCurrent } from '../current.ts'
 import { noSuchRepository } from '../no-such-repository.ts'
-import { heldKeys, holdsRole, mustHoldKeys, type HeldKey } from '../sign-role.ts'
+import { heldKeys, holdsRole, isWithPublisher, mustHoldSnapshotKey, type HeldKey } from '../sign-role.ts'
 import { notSignedHere, signedHere } from '../signed-here.ts'
 import type { Trust } from '../trust.ts'
 import { findSigner, signerKeys, signerRole } from './signers.ts'
@@ -55,9 +55,7 @@ export function targetsSigning(trust: Trust, gun: Gun, head: Head | undefined, o
   const { targets } = rootSignedHere(trust, gun, head).roles
   const held = heldKeys(trust, gun, 'targets', targets)
   if (held.length >= targets.threshold) return { role: 'targets', named: targets, held }
-  throw new TrustError('WRONG_STATE', `the targets key of ${gun} is with its publisher, not with the server`, {
-    hint: otherwise,
-  })
+  throw isWithPublisher(gun, 'targets', otherwise)
 }
 
 /**
@@ -85,7 +83,7 @@ function rootSignedHere(trust: Trust, gun: Gun, head: Head | undefined): Root {
   }
   if (!signedHere(head)) throw new TrustError('WRONG_STATE', notSignedHere(gun))
   const root = storedRoot(metadata)
-  mustHoldKeys(trust, gun, root, 'snapshot')
+  mustHoldSnapshotKey(trust, gun, root)
   return root
 }
 
