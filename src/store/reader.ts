@@ -2,14 +2,13 @@ import { damageIn, TrustError } from '../errors.ts'
 import { LimitedMap } from '../memory/limited-map.ts'
 import { ownText } from '../memory/own-bytes.ts'
 import { SERVER, type Gun } from '../tuf/gun.ts'
-import type { Role } from '../tuf/role.ts'
 import { openRecord, stampOf } from './database/record.ts'
 import type { Records } from './database/records.ts'
-import { decodeDocument, decodeHead, decodeKeys, decodeOwner, decodeValue, type PackedDocument } from './encoding.ts'
+import { documentsIn } from './documents.ts'
+import { decodeHead, decodeKeys, decodeOwner, decodeValue } from './encoding.ts'
 import { DAMAGED_HINT } from './hints.ts'
 import { readJournal } from './journal-reader.ts'
 import {
-  documentKey,
   dueKey,
   dueUntil,
   headKey,
@@ -21,12 +20,10 @@ import {
   rangeOfKind,
   rangeOfRecords,
   recordKey,
-  versionKey,
 } from './keyspace.ts'
-import { unpack } from './packing.ts'
 import { Recall } from './recall.ts'
 import { RecordedNames } from './recorded-names.ts'
-import type { Due, Head, KeyOwner, RecordKind, Store, StoredKey } from './store.ts'
+import type { Due, KeyOwner, RecordKind, Store, StoredKey } from './store.ts'
 import type { Writes } from './writes.ts'
 
 /** How many owners of keys are cached. */
@@ -42,31 +39,9 @@ export type StoreReader = Omit<Store, 'commit' | 'readiness' | 'close'>
  * @param writes counts the writes to the database that is read
  */
 export function readerOver(records: Records, tail: Store['tail'], writes: Writes): StoreReader {
-  const heads = new Recall(records, decodeHead)
+  const head = headsIn(records, writes)
   const keys = new Recall<readonly StoredKey[]>(records, decodeKeys)
   const recorded = new Map<RecordKind, RecordedNames>()
-  const owners = new LimitedMap<string, KeyOwner>(OWNERS_MAX)
-  const head = (gun: Gun): Head | undefined => {
-    const key = headKey(gun)
-    const written = writes.of(gun)
-    const found = written === undefined ? heads.get(key) : heads.since(key, written)
-    if (found !== undefined || records.raw(historyKey(gun, 1)) === undefined) return found
-    // There is a history but no head: the first commit came between the two reads, or a bit of the head's key flipped, so
-    // that LevelDB does not find it. The repository must not be taken for a new one, which anybody could claim.
-    const now = heads.get(key)
-    if (now === undefined) throw new TrustError('CORRUPT', `the store lacks the head of ${gun}`, { hint: DAMAGED_HINT })
-    return now
-  }
-  const packedDocument = (gun: Gun, role: Role, sha256: string): PackedDocument | undefined => {
-    const payload = records.get(documentKey(gun, role, sha256))
-    return payload === undefined ? undefined : decodeDocument(payload)
-  }
-  /** The recursion ends, since the base of each difference was stored before it. @throws TrustError CORRUPT */
-  const bytesOf = (gun: Gun, role: Role, sha256: string, { packed }: PackedDocument): Uint8Array =>
-    unpack(packed, sha256, (base) => {
-      const below = packedDocument(gun, role, base)
-      return below && bytesOf(gun, role, base, below)
-    })
   return {
     head,
     stamp(gun) {
@@ -74,19 +49,7 @@ export function readerOver(records: Records, tail: Store['tail'], writes: Writes
       return record === undefined ? undefined : stampOf(record)
     },
     writes: (gun) => writes.of(gun),
-    document(gun, role, at) {
-      const sha256 = 'sha256' in at ? at.sha256 : records.get(versionKey(gun, role, at.version))?.toString('hex')
-      const found = sha256 === undefined ? undefined : packedDocument(gun, role, sha256)
-      if (sha256 === undefined || found === undefined) return undefined
-      const { version, createdAt } = found
-      try {
-        return { bytes: bytesOf(gun, role, sha256, found), version, sha256, createdAt }
-      } catch (error) {
-        // The document was deleted between reading it and reading its base.
-        if (records.raw(documentKey(gun, role, sha256)) === undefined) return undefined
-        throw error
-      }
-    },
+    document: documentsIn(records),
     keys(gun, role, known) {
       const key = keysKey(gun, role)
       return (known?.keysAt === undefined ? keys.get(key) : keys.since(key, known.keysAt)) ?? []
@@ -96,16 +59,7 @@ export function readerOver(records: Records, tail: Store['tail'], writes: Writes
       for await (const { payload } of records.entries(rangeOf('keys', gun))) found.push(...decodeKeys(payload))
       return found
     },
-    keyOwner(keyId) {
-      const known = owners.get(keyId)
-      if (known !== undefined) return known
-      const payload = records.get(ownerKey(keyId))
-      if (payload === undefined) return undefined
-      // The owner of a key never changes, so it can be cached for ever.
-      const owner = decodeOwner(payload)
-      owners.set(ownText(keyId), owner)
-      return owner
-    },
+    keyOwner: ownersIn(records),
     record(kind, name) {
       const payload = records.get(recordKey(kind, name))
       return payload === undefined ? undefined : decodeValue(payload)
@@ -141,6 +95,35 @@ export function readerOver(records: Records, tail: Store['tail'], writes: Writes
       return readJournal(records, tail().number, revision, query)
     },
     tail,
+  }
+}
+
+function headsIn(records: Records, writes: Writes): Store['head'] {
+  const heads = new Recall(records, decodeHead)
+  return (gun) => {
+    const key = headKey(gun)
+    const written = writes.of(gun)
+    const found = written === undefined ? heads.get(key) : heads.since(key, written)
+    if (found !== undefined || records.raw(historyKey(gun, 1)) === undefined) return found
+    // There is a history but no head: the first commit came between the two reads, or a bit of the head's key flipped, so
+    // that LevelDB does not find it. The repository must not be taken for a new one, which anybody could claim.
+    const now = heads.get(key)
+    if (now === undefined) throw new TrustError('CORRUPT', `the store lacks the head of ${gun}`, { hint: DAMAGED_HINT })
+    return now
+  }
+}
+
+/** The owner of a key never changes, so it can be cached for ever. */
+function ownersIn(records: Records): Store['keyOwner'] {
+  const owners = new LimitedMap<string, KeyOwner>(OWNERS_MAX)
+  return (keyId) => {
+    const known = owners.get(keyId)
+    if (known !== undefined) return known
+    const payload = records.get(ownerKey(keyId))
+    if (payload === undefined) return undefined
+    const owner = decodeOwner(payload)
+    owners.set(ownText(keyId), owner)
+    return owner
   }
 }
 
