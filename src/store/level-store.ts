@@ -55,13 +55,10 @@ export async function openStore(options: StoreOptions): Promise<LevelStore> {
     const tail = await readTail(database)
     await checkAgainstAnchor(database, anchor, format.store, tail)
     mustHaveNoGap(database, tail)
-    const { writes = new Writes() } = options
-    const reader = readerOver(database, () => committer.tail, writes)
-    const committer = new Committer(database, (gun) => reader.head(gun), anchor, format.store, tail, {
-      ...options,
-      writes,
-    })
-    return storeOver(database, reader, anchor, committer, options)
+    const all = { writes: new Writes(), ...options }
+    const reader = readerOver(database, () => committer.tail, all.writes)
+    const committer = new Committer(database, (gun) => reader.head(gun), anchor, format.store, tail, all)
+    return storeOver(database, reader, anchor, committer, all)
   } catch (error) {
     await database.close()
     await anchor?.close()
@@ -86,21 +83,7 @@ function storeOver(
     ...reader,
     readAnchor,
     snapshot: () => snapshotOf(database, readAnchor),
-    async copyTo(place, gone) {
-      await mustHaveNoTrap(database.directory)
-      const options = { ...place, anchorKey }
-      const snapshot = database.snapshot()
-      try {
-        const records = await fillStore(snapshot.entries({}), options, gone)
-        // Nobody should rely on a copy that was never opened.
-        const copy = await openStore(options)
-        const { number: commits } = copy.tail()
-        await copy.close()
-        return { commits, records }
-      } finally {
-        await snapshot.close()
-      }
-    },
+    copyTo: (place, gone) => copyOf(database, { ...place, anchorKey }, gone),
     commit: async (commit) => committer.commit(await packer.pack(commit)),
     commitPacked: (commit) => committer.commit(commit),
     readiness: () =>
@@ -110,5 +93,20 @@ function storeOver(
       await database.close()
       await anchor.close()
     },
+  }
+}
+
+async function copyOf(database: Database, place: StorePlace, gone: AbortSignal | undefined): Promise<Copied> {
+  await mustHaveNoTrap(database.directory)
+  const snapshot = database.snapshot()
+  try {
+    const records = await fillStore(snapshot.entries({}), place, gone)
+    // Nobody should rely on a copy that was never opened.
+    const copy = await openStore(place)
+    const { number: commits } = copy.tail()
+    await copy.close()
+    return { commits, records }
+  } finally {
+    await snapshot.close()
   }
 }

@@ -5,7 +5,7 @@ import type { AnchorFile } from '../anchor.ts'
 import type { Database } from '../database/database.ts'
 import type { Tail } from '../journal.ts'
 import type { Head } from '../store.ts'
-import { Writes } from '../writes.ts'
+import type { Writes } from '../writes.ts'
 import { Batch } from './batch.ts'
 import type { PackedCommit } from './packed-commit.ts'
 import { keepTrying, reopen, type OtherHandles } from './reopen.ts'
@@ -69,7 +69,7 @@ export class Committer {
     anchor: AnchorFile,
     storeId: string,
     tail: Tail,
-    { moved = () => {}, writes = new Writes(), others = [], faults = () => {} }: CommitterOptions = {},
+    { moved = () => {}, writes, others = [], faults = () => {} }: CommitterOptions & { readonly writes: Writes },
   ) {
     this.#database = database
     this.#headOf = headOf
