@@ -1,7 +1,7 @@
 import { AnchorFile, readAnchorOf, type Anchor } from './anchor.ts'
 import { Committer, type CommitterOptions } from './commit/committer.ts'
 import { CommitPacker, type PackedCommit } from './commit/packed-commit.ts'
-import { fillStore } from './copy.ts'
+import { fillStore } from './fill-store.ts'
 import { Database } from './database/database.ts'
 import { mustHaveNoTrap } from './database/disarm.ts'
 import { checkAgainstAnchor, mustHaveNoGap, readFormat, readTail } from './intact.ts'
