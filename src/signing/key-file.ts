@@ -1,6 +1,6 @@
 import { createCipheriv, createPrivateKey, createPublicKey, pbkdf2Sync, randomBytes, type KeyObject } from 'node:crypto'
 import { TrustError } from '../errors.ts'
-import { OCTET_STRING, SEQUENCE } from '../tuf/asn1/der.ts'
+import { encodeDer, INTEGER, OCTET_STRING, SEQUENCE } from '../tuf/asn1/der.ts'
 import { decodePem, encodePem } from '../tuf/asn1/pem.ts'
 import { parseSpki } from '../tuf/asn1/spki.ts'
 import { isQuickToTry } from './derivation-work.ts'
@@ -96,14 +96,14 @@ export function encodeKeyFile(key: KeyObject, passphrase: string): string {
   const cipher = createCipheriv('aes-256-cbc', pbkdf2Sync(passphrase, salt, ROUNDS, KEY_BYTES, 'sha1'), iv)
   const encrypted = Buffer.concat([cipher.update(pkcs8), cipher.final()])
   pkcs8.fill(0)
-  const rounds = Buffer.from([0x02, 0x02, ROUNDS >> 8, ROUNDS & 0xff])
-  const derivation = der(
+  const rounds = encodeDer(INTEGER, Buffer.of(ROUNDS >> 8, ROUNDS & 0xff))
+  const derivation = encodeDer(
     SEQUENCE,
     PBKDF2,
-    der(SEQUENCE, der(OCTET_STRING, salt), rounds, der(SEQUENCE, HMAC_SHA1, NULL)),
+    encodeDer(SEQUENCE, encodeDer(OCTET_STRING, salt), rounds, encodeDer(SEQUENCE, HMAC_SHA1, NULL)),
   )
-  const scheme = der(SEQUENCE, derivation, der(SEQUENCE, AES_256_CBC, der(OCTET_STRING, iv)))
-  const bytes = der(SEQUENCE, der(SEQUENCE, PBES2, scheme), der(OCTET_STRING, encrypted))
+  const scheme = encodeDer(SEQUENCE, derivation, encodeDer(SEQUENCE, AES_256_CBC, encodeDer(OCTET_STRING, iv)))
+  const bytes = encodeDer(SEQUENCE, encodeDer(SEQUENCE, PBES2, scheme), encodeDer(OCTET_STRING, encrypted))
   const [first = '', ...rest] = encodePem([{ label: 'ENCRYPTED PRIVATE KEY', bytes }])
     .toString()
     .split('\n')
@@ -123,11 +123,4 @@ function inUsualForm(key: KeyObject): KeyObject {
 
 function headersOf(lines: readonly string[]): Map<string, string> {
   return new Map(lines.map((line) => line.split(': ', 2)).map(([name = '', value = '']) => [name, value]))
-}
-
-function der(tag: number, ...parts: readonly Buffer[]): Buffer {
-  const content = Buffer.concat(parts)
-  const { length } = content
-  const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
-  return Buffer.concat([Buffer.from([tag, ...size]), content])
 }

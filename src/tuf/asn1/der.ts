@@ -54,3 +54,10 @@ function lengthAt(bytes: Buffer, at: number): { size: number; length: number } |
   const shortest = length >= 0x80 && length >= 2 ** (8 * (count - 1))
   return shortest ? { size: 1 + count, length } : undefined
 }
+
+/** Encodes an element. @param parts its content, less than 64 KiB together */
+export function encodeDer(tag: number, ...parts: readonly Uint8Array[]): Buffer {
+  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
+  return Buffer.concat([Buffer.of(tag, ...size), ...parts])
+}

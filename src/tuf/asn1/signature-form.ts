@@ -1,21 +1,18 @@
-import { derChildren, derElements, INTEGER, SEQUENCE } from './der.ts'
+import { derChildren, derElements, encodeDer, INTEGER, SEQUENCE } from './der.ts'
 
 /** Converts ECDSA signatures between their two forms: metadata uses r ‖ s, OpenSSL DER. */
 
 /** Converts r ‖ s to DER: a SEQUENCE of two non-negative INTEGERs without superfluous zeros. */
 export function derSignature(sig: Uint8Array): Buffer {
   const half = sig.length / 2
-  const body = Buffer.concat([derInteger(sig.subarray(0, half)), derInteger(sig.subarray(half))])
-  const head = body.length < 0x80 ? [SEQUENCE, body.length] : [SEQUENCE, 0x81, body.length]
-  return Buffer.concat([Buffer.from(head), body])
+  return encodeDer(SEQUENCE, derInteger(sig.subarray(0, half)), derInteger(sig.subarray(half)))
 }
 
 function derInteger(bytes: Uint8Array): Buffer {
   let start = 0
   while (start < bytes.length - 1 && bytes[start] === 0) start += 1
   const digits = bytes.subarray(start)
-  const head = (digits[0] ?? 0) >= 0x80 ? [INTEGER, digits.length + 1, 0] : [INTEGER, digits.length]
-  return Buffer.concat([Buffer.from(head), digits])
+  return (digits[0] ?? 0) >= 0x80 ? encodeDer(INTEGER, Buffer.of(0), digits) : encodeDer(INTEGER, digits)
 }
 
 /** Converts DER to r ‖ s. @param coordinate bytes of r and of s @throws TypeError if it is not DER, or too long */
