@@ -61,8 +61,7 @@ export async function createSigner(trust: Trust, name: string, actor: Actor): Pr
   }
   // Check before making the key, too: a key made on a token stays there.
   mustBeNew()
-  const made = await trust.signer.create(SERVER, role)
-  const key: StoredKey = { ...made, role, pending: false, createdAt: trust.now() }
+  const key = await newKey(trust, role)
   await change(trust, SERVER, async (_, now) => {
     mustBeNew()
     const value: TagSigner = { name, keyIds: [key.keyId], createdAt: now }
@@ -86,19 +85,17 @@ export async function rotateSigner(
 ): Promise<TagSigner & { readonly key: StoredKey }> {
   const role = signerRole(name)
   mustHaveOneKey(findSigner(trust, name))
-  const made = await trust.signer.create(SERVER, role)
-  const key: StoredKey = { ...made, role, pending: false, createdAt: trust.now() }
-  const signer = await changeSigner(
-    trust,
-    name,
-    actor,
-    (before) => {
-      mustHaveOneKey(before)
-      return [...before.keyIds, key.keyId]
-    },
-    [key],
-  )
+  const key = await newKey(trust, role)
+  const signer = await changeSigner(trust, name, actor, [key], (before) => {
+    mustHaveOneKey(before)
+    return [...before.keyIds, key.keyId]
+  })
   return { ...signer, key }
+}
+
+/** Makes a key of a signer, which the caller stores. */
+async function newKey(trust: Trust, role: DelegationRole): Promise<StoredKey> {
+  return { ...(await trust.signer.create(SERVER, role)), role, pending: false, createdAt: trust.now() }
 }
 
 function mustHaveOneKey({ name, keyIds }: TagSigner): void {
@@ -119,15 +116,15 @@ export async function finishSignerRotation(trust: Trust, name: string, newest: s
     if (keyIds.at(-1) === newest) return [newest]
     throw new TrustError('WRONG_STATE', `the signer ${name} got another key in the meantime`, { hint: 'try again' })
   }
-  await changeSigner(trust, name, actor, keepNewest, [])
+  await changeSigner(trust, name, actor, [], keepNewest)
 }
 
 async function changeSigner(
   trust: Trust,
   name: string,
   actor: Actor,
-  next: (signer: TagSigner) => readonly string[],
   keys: readonly StoredKey[],
+  next: (signer: TagSigner) => readonly string[],
 ): Promise<TagSigner> {
   return changeWithResult(trust, SERVER, async () => {
     const signer = findSigner(trust, name)
