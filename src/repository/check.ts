@@ -40,20 +40,12 @@ export async function check(snapshot: StoreSnapshot, opens: OpensKey, now: numbe
   if (hasTrap(snapshot.damage)) return filesOnlyReport(snapshot, findings)
   const report: Report = (gun, severity, text) =>
     void findings.push({ severity, ...(gun === SERVER ? {} : { gun }), text })
-  /** Yields the items up to the first damaged place, which becomes one finding among others. */
-  async function* untilDamaged<T>(list: AsyncIterable<T>, what: string): AsyncGenerator<T> {
-    try {
-      yield* list
-    } catch (error) {
-      report(SERVER, 'error', `${what} cannot be read to its end: ${damageIn(error).message}`)
-    }
-  }
   const { reader } = snapshot
   const trust = { store: reader }
   let repositories = 0
   try {
     const records = await auditStore(snapshot, (finding) => findings.push(finding))
-    for await (const gun of untilDamaged(allGuns(reader), 'the list of repositories')) {
+    for await (const gun of untilDamaged(allGuns(reader), 'the list of repositories', report)) {
       try {
         const head = reader.head(gun)
         if (head === undefined) continue
@@ -66,7 +58,7 @@ export async function check(snapshot: StoreSnapshot, opens: OpensKey, now: numbe
       }
     }
     // Keys of signers. Root keys are not checked, since their passphrases are not here.
-    for await (const key of untilDamaged(keysOfSigners(reader), 'the list of signers’ keys')) {
+    for await (const key of untilDamaged(keysOfSigners(reader), 'the list of signers’ keys', report)) {
       await checkKey(trust, SERVER, key, opens, report)
     }
     const ordered = findings.toSorted(
@@ -75,6 +67,15 @@ export async function check(snapshot: StoreSnapshot, opens: OpensKey, now: numbe
     return { repositories, commits: reader.tail().number, records, findings: ordered }
   } finally {
     await snapshot.close()
+  }
+}
+
+/** Yields the items up to the first damaged place, which becomes one finding among others. */
+async function* untilDamaged<T>(list: AsyncIterable<T>, what: string, report: Report): AsyncGenerator<T> {
+  try {
+    yield* list
+  } catch (error) {
+    report(SERVER, 'error', `${what} cannot be read to its end: ${damageIn(error).message}`)
   }
 }
 
