@@ -28,8 +28,8 @@ export interface Ending {
   readonly gun?: Gun
   /**
    * A role; `root certificate`, after whose end nobody can write or read the repository (wire spec §19.24); `token NAME`;
-   * `server certificate`, `server CA`, `client CA`, each also with `, which cannot be read` or `, which cannot be served`; or `DAMAGED` if it cannot be read
-   * what expires, so that something has to be done now.
+   * `server certificate`, `server CA`, `client CA`, each also with `, which cannot be read` or `, which cannot be served`;
+   * or `DAMAGED` if it cannot be read what expires, so that something has to be done now.
    */
   readonly what: string
   /** Milliseconds since 1970. */

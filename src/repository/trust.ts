@@ -64,7 +64,7 @@ export interface Documents {
 }
 
 /** The operator's settings for the metadata that the server makes and accepts. */
-export interface Policy {
+interface Policy {
   /** Life of a server-made timestamp, milliseconds. */
   readonly timestampLife: number
   /** Life of a server-made snapshot, milliseconds. */

@@ -12,7 +12,7 @@ import { noSuchRepository } from '../no-such-repository.ts'
 import type { Readable } from '../trust.ts'
 
 /** A root key as clients may be told to trust it. */
-export interface PinnedKey {
+interface PinnedKey {
   /** The id by which root names its certificate: what `trust_pinning.certs` of notary wants (wire spec §11.2). */
   readonly certificateId: string
   /** The id that `notary key list` and key files show. */
@@ -26,7 +26,7 @@ export interface PinnedKey {
 }
 
 /** What a client needs, to believe a repository's root instead of the first one that it sees. */
-export interface Pin {
+interface Pin {
   readonly gun: Gun
   /** Of the current root. */
   readonly version: number

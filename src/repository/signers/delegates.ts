@@ -19,7 +19,7 @@ import { targetsSigning } from './signing-roles.ts'
 const OWNERS_WAY = 'its owner does it: docker trust signer, notary delegation'
 
 /** The result of a change: the keys with which a delegate may sign now. */
-export interface Delegated {
+interface Delegated {
   readonly role: DelegationRole
   /** Ids of the role's keys, as people and key files name them; empty if the role is gone. */
   readonly keyIds: readonly string[]

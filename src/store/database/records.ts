@@ -53,6 +53,7 @@ export class Records {
     }
   }
 
+  /** Yields keys in order, without reading their records. @throws TrustError CORRUPT, STORE_UNAVAILABLE */
   async *keys(range: Range): AsyncGenerator<Buffer> {
     try {
       yield* this.#level().keys({ ...range, ...this.#options })
