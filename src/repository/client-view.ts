@@ -50,15 +50,16 @@ export async function viewAsClient(trust: Documents, gun: Gun, head: Head, now: 
   )
   if (lost[0] !== undefined && signedHere(head)) fail(lost[0])
   const unread = lost.map((text) => `${text}: clients can read nothing until this server has signed another one`)
-  return [...rootFault(root, gun, now), ...expiredRoles(head, delegated, now), ...unread, ...warnings]
+  const fault = rootFault(root, gun, now)
+  return [...(fault === undefined ? [] : [fault]), ...expiredRoles(head, delegated, now), ...unread, ...warnings]
 }
 
-/** Returns why clients refuse a repository because of its root certificates; empty if they do not. */
-export function rootFault(root: Root, gun: Gun, now: number): string[] {
-  if (isAlive(root, gun, now)) return []
+/** Says why clients refuse a repository because of its root certificates; undefined if they do not. */
+export function rootFault(root: Root, gun: Gun, now: number): string | undefined {
+  if (isAlive(root, gun, now)) return undefined
   const begins = aliveFrom(root, gun, now)
-  if (begins === undefined) return ['root certificates have expired: clients refuse this repository']
-  return [`root certificates are not valid before ${formatTime(begins)}: clients refuse this repository until then`]
+  if (begins === undefined) return 'root certificates have expired: clients refuse this repository'
+  return `root certificates are not valid before ${formatTime(begins)}: clients refuse this repository until then`
 }
 
 /**

@@ -165,7 +165,7 @@ function certificateWarnings(
   places: RootKeyPlaces,
 ): string[] {
   const end = rootCertificatesEnd(root.roles.root) ?? Infinity
-  const [fault] = rootFault(root, gun, now)
+  const fault = rootFault(root, gun, now)
   if (fault === undefined && end > now + EXPIRY_HORIZON) return []
   if (fault !== undefined && end < now) return [fault]
   const { command } = rootRenewal(trust, gun, head, root, places)

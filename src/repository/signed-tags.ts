@@ -69,7 +69,7 @@ export async function signedTags(trust: Readable, gun: Gun, head: Head, root: Ro
   // The next one last. Each role is followed by those that it delegates.
   const steps: Step[] = [first]
   for (let step = steps.pop(); step !== undefined; step = steps.pop()) {
-    const { delegation, unreached, isAllowedAbove } = step
+    const { delegation, unreached } = step
     if (delegation !== undefined) delegations.push(delegation)
     const role = delegation?.name ?? 'targets'
     const document = currentOrDamage(trust, gun, head, role)
@@ -84,20 +84,11 @@ export async function signedTags(trust: Readable, gun: Gun, head: Head, root: Ro
     }
     if (document === undefined) continue
     await setImmediate()
-    const skipped = unreached === undefined && delegation ? whySkipped(document, delegation) : undefined
-    const unread = unreached ?? skipped ?? whyExpired(head, role, now)
-    const isAllowed = namesUnder(delegation?.paths.filter(isAllowedAbove) ?? [''])
-    const own = tagsOf(document, isAllowed, unread)
+    const read = readTags(step, document, whyExpired(head, role, now))
     // One by one: there may be more than a call may have arguments.
-    for (const tag of own) tags.push(tag)
-    if (skipped !== undefined) warnings.push(skipped)
-    const forbidden = unread === undefined ? own.filter(({ unseen }) => unseen !== undefined).length : 0
-    if (forbidden > 0)
-      warnings.push(`clients do not see ${forbidden} of the tags of ${role}: its paths do not allow them`)
-    const below = [...parseTargets(document).delegations.values()]
-    steps.push(
-      ...below.toReversed().map((each) => ({ delegation: each, unreached: unread, isAllowedAbove: isAllowed })),
-    )
+    for (const tag of read.tags) tags.push(tag)
+    warnings.push(...read.warnings)
+    steps.push(...read.below.toReversed())
   }
   const [damage] = damaged.values()
   if (damage !== undefined && tags.length === 0) throw damage
@@ -113,13 +104,30 @@ function currentOrDamage(trust: Readable, gun: Gun, head: Head, role: TargetsRol
   }
 }
 
-/** Returns the tags in a document. @param unread why clients do not read it */
-function tagsOf(document: Metadata, isAllowed: (name: string) => boolean, unread: string | undefined): SignedTag[] {
-  const role = document.role
-  return targetEntries(document).map(({ name: tag, length, sha256: digest = null }) => {
+/** Returns what a document signs and delegates, and warnings about it. @param expired why clients do not read it any more */
+function readTags(
+  { delegation, unreached, isAllowedAbove }: Step,
+  document: Metadata,
+  expired: string | undefined,
+): { readonly tags: readonly SignedTag[]; readonly warnings: readonly string[]; readonly below: readonly Step[] } {
+  const { role } = document
+  const skipped = unreached === undefined && delegation ? whySkipped(document, delegation) : undefined
+  const unread = unreached ?? skipped ?? expired
+  const isAllowed = namesUnder(delegation?.paths.filter(isAllowedAbove) ?? [''])
+  const tags = targetEntries(document).map(({ name: tag, length, sha256: digest = null }): SignedTag => {
     const unseen = unread ?? (isAllowed(tag) ? undefined : `the paths of ${role} do not allow it`)
     return { tag, digest, length, role, ...(unseen === undefined ? {} : { unseen }) }
   })
+  const warnings = skipped === undefined ? [] : [skipped]
+  const forbidden = unread === undefined ? tags.filter(({ unseen }) => unseen !== undefined).length : 0
+  if (forbidden > 0)
+    warnings.push(`clients do not see ${forbidden} of the tags of ${role}: its paths do not allow them`)
+  const below = [...parseTargets(document).delegations.values()]
+  return {
+    tags,
+    warnings,
+    below: below.map((each) => ({ delegation: each, unreached: unread, isAllowedAbove: isAllowed })),
+  }
 }
 
 /** A tag keeps its own reason, if it has one. */
@@ -133,5 +141,5 @@ export function whyRefused(trust: Readable, gun: Gun, head: Head, root: Root, no
   const renewed = here && holdsRole(trust, gun, 'snapshot', root.roles.snapshot)
   const read = ['root', ...(here ? [] : ['timestamp']), ...(renewed ? [] : ['snapshot'])]
   const [ended] = read.flatMap((role) => whyExpired(head, role, now) ?? [])
-  return ended ?? rootFault(root, gun, now)[0]
+  return ended ?? rootFault(root, gun, now)
 }

@@ -48,7 +48,7 @@ export function pinOf(trust: Readable, gun: Gun, now: number): Pin {
   const document = head && currentDocument(trust, gun, head, 'root')
   if (document === undefined) return noSuchRepository(gun)
   const root = storedRoot(parseMetadata('root', document.bytes))
-  const [fault] = rootFault(root, gun, now)
+  const fault = rootFault(root, gun, now)
   if (fault !== undefined) throw new TrustError('WRONG_STATE', fault)
   const { keys, threshold } = rootKeys(root, gun, now)
   return {
