@@ -5,7 +5,7 @@ import type { RoleKeys } from '../../tuf/keys/threshold.ts'
 import { namesUnder } from '../../tuf/paths.ts'
 import { RELEASES, type TargetsRole } from '../../tuf/role.ts'
 import { storedRoot, type Root } from '../../tuf/root.ts'
-import { parseTargets } from '../../tuf/targets.ts'
+import { parseTargets, type Delegation } from '../../tuf/targets.ts'
 import { recallCurrent } from '../current.ts'
 import { noSuchRepository } from '../no-such-repository.ts'
 import { heldKeys, holdsRole, isWithPublisher, mustHoldSnapshotKey, type HeldKey } from '../sign-role.ts'
@@ -115,20 +115,33 @@ function delegationsOf(
       hint: 'its owner lowers the threshold of the delegation to 1, as docker makes it',
     })
   }
-  const fitting = alone.map((each) => ({ each, fits: namesUnder(each.named.paths) }))
+  return withPathsFor(names, alone, gun, signer)
+}
+
+/**
+ * Returns the delegations that may sign all these names, the signer's own first.
+ *
+ * @throws TrustError WRONG_STATE if there is none, or too many
+ */
+function withPathsFor(
+  names: readonly string[],
+  delegations: readonly (Signing & { readonly named: Delegation })[],
+  gun: Gun,
+  signer: string,
+): Signing[] {
+  const own = signerRole(signer)
+  const fitting = delegations.map((each) => ({ each, fits: namesUnder(each.named.paths) }))
   const signing = fitting.filter(({ fits }) => names.every(fits)).map(({ each }) => each)
   if (signing.length === 0) {
     const beyond = names.find((name) => !fitting.some(({ fits }) => fits(name))) ?? names.join(', ')
     throw new TrustError('WRONG_STATE', `the paths that ${gun} lets ${signer} sign do not include ${beyond}`, {
-      hint: `its owner widens them: notary delegation add -p ${shellQuoted(gun)} ${signerRole(signer)} --all-paths`,
+      hint: `its owner widens them: notary delegation add -p ${shellQuoted(gun)} ${own} --all-paths`,
     })
   }
   if (signing.length > SIGNINGS_MAX) {
     throw new TrustError('WRONG_STATE', `${gun} lets ${signer} sign this in more than ${SIGNINGS_MAX} delegations`, {
-      hint: `its owner leaves ${signer} in ${signerRole(signer)} and ${RELEASES}, as docker makes them`,
+      hint: `its owner leaves ${signer} in ${own} and ${RELEASES}, as docker makes them`,
     })
   }
-  return signing.toSorted(
-    (one, other) => Number(other.role === signerRole(signer)) - Number(one.role === signerRole(signer)),
-  )
+  return signing.toSorted((one, other) => Number(other.role === own) - Number(one.role === own))
 }
