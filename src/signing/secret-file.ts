@@ -4,6 +4,7 @@ import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileError, isMissing, TrustError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
+import { shellQuoted } from '../tuf/gun.ts'
 
 /** Permission bits that a secret file must not have: any for group and others; a file of root may be group-readable. */
 const OTHERS = 0o077
@@ -44,7 +45,9 @@ export async function readSecretFile(
     const { mode, uid } = found
     const lent = uid === 0 && process.geteuid?.() !== 0
     if ((mode & (lent ? OTHERS_OF_LENT : OTHERS)) !== 0) {
-      const hint = lent ? `mount or create it with mode 0440 and a group of this user` : `chmod 600 ${path}`
+      const hint = lent
+        ? `mount or create it with mode 0440 and a group of this user`
+        : `chmod 600 ${shellQuoted(path)}`
       throw new TrustError('BAD_KEYS', `${path} can be read by others`, { hint })
     }
     return await readFile(path)

@@ -109,8 +109,8 @@ describe('a start is refused', () => {
       COUNTERSIGN_WEBHOOK_URL: 'https://hooks.example/expiry',
       COUNTERSIGN_WEBHOOK_SECRET_FILE: secretFile,
     })
-    await writeFile(terminal.path('hook'), 'a secret that others can read\n', { mode: 0o640 })
-    await refuses(/^error: hook can be read by others\nhint: chmod 600 hook\n/, webhook('hook'))
+    await writeFile(terminal.path('the hook'), 'a secret that others can read\n', { mode: 0o640 })
+    await refuses(/^error: the hook can be read by others\nhint: chmod 600 'the hook'\n/, webhook('the hook'))
     await refusesHere(
       /^error: cannot read nowhere: ENOENT: .*\nhint: check the setting webhook\.secretFile\n/,
       webhook('nowhere'),
@@ -137,14 +137,14 @@ describe('a start is refused', () => {
   test('with an encrypted TLS key, or key and certificate swapped', async () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const cipher = { cipher: 'aes-256-cbc', passphrase: 'a passphrase' }
-    await writeFile(terminal.path('sealed.key'), privateKey.export({ type: 'pkcs8', format: 'pem', ...cipher }))
+    await writeFile(terminal.path('a sealed.key'), privateKey.export({ type: 'pkcs8', format: 'pem', ...cipher }))
     const files = (certificate: string, key: string): Record<string, string> => ({
       COUNTERSIGN_TLS_CERTIFICATE_FILE: certificate,
       COUNTERSIGN_TLS_KEY_FILE: key,
     })
     await refusesHere(
-      /^error: sealed\.key is not an unencrypted PEM private key\nhint: .*: openssl pkey -in sealed\.key -out FILE\n/,
-      files('keys/tls/server.crt', 'sealed.key'),
+      /^error: a sealed\.key is not an unencrypted PEM private key\nhint: .*: openssl pkey -in 'a sealed\.key' -out FILE\n/,
+      files('keys/tls/server.crt', 'a sealed.key'),
     )
     await refusesHere(
       /^error: keys\/tls\/server\.key is not a PEM certificate, or is damaged\nhint: check the settings tls\.certif/,

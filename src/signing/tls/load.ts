@@ -2,6 +2,7 @@ import { createPrivateKey, createPublicKey, sign, verify, X509Certificate, type 
 import { readFile } from 'node:fs/promises'
 import { createSecureContext } from 'node:tls'
 import { fileError, TrustError } from '../../errors.ts'
+import { shellQuoted } from '../../tuf/gun.ts'
 import type { TlsIdentity } from './issue.ts'
 
 /** How far in the future a certificate's start may lie, in milliseconds: a day, since clocks differ. */
@@ -87,7 +88,7 @@ function keyOf(pem: string, path: string): KeyObject {
     return createPrivateKey(pem)
   } catch (cause) {
     throw new TrustError('BAD_TLS', `${path} is not an unencrypted PEM private key`, {
-      hint: `if it is encrypted: openssl pkey -in ${path} -out FILE`,
+      hint: `if it is encrypted: openssl pkey -in ${shellQuoted(path)} -out FILE`,
       cause,
     })
   }
