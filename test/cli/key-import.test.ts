@@ -283,6 +283,24 @@ describe('countersign key import', () => {
     assert.match(await terminal.checked(), /: sound\n$/)
   })
 
+  test('no passphrase is asked for if the name, the role or the names in the file are wrong', async () => {
+    const file = keyFileOf(makeKey('ecdsa'), 'gun: example.com/app\nrole: targets', 'correct horse')
+    await writeFile(terminal.path('closed.key'), file)
+    for (const [gun, role, refusal] of [
+      ['../app', 'targets', 'invalid repository name: '],
+      ['example.com/app', 'root', 'a root key is not kept with the keys that the server signs with'],
+      ['example.com/app', 'owner', 'is not a role'],
+      ['example.com/app', 'snapshot', 'the file says that it is the targets key of example.com/app'],
+    ] as const) {
+      const { code, stdout, stderr } = await terminal.run(['key', 'import', gun, role, '--file', 'closed.key'])
+      assert.deepEqual([code, stderr], [1, ''])
+      assert.ok(stdout.includes(`\n1 key, 1 refused\nerror: ${gun} ${role}: `) && stdout.includes(refusal), stdout)
+    }
+    const { code, stderr } = await terminal.run(['key', 'import', 'example.com/app', 'targets', '--file', 'closed.key'])
+    assert.equal(code, 2)
+    assert.match(stderr, /^error: there is no terminal to ask for the passphrase of closed\.key\n/)
+  })
+
   test('encrypted and plain key files written by Go are imported', async (t) => {
     const other = await Terminal.open()
     t.after(() => other.close())

@@ -135,6 +135,8 @@ describe('root keys on the command line', () => {
       2,
     )
     await prints('root import bob bob.key --key-passphrase-file wrong.pass', /does not open the key file/, 2)
+    await prints('root import bob bob.key', /^error: there is no terminal to ask for the passphrase of bob\.key\n/, 2)
+    await prints('root import No.Name bob.key', /^error: that is not a valid name\n/, 2)
     await prints(`root import bob bob.key ${out} --passphrase-file bob.pass`, 'took the root key bob: ID\n')
     await prints('root list', /bob +ID {2}sealed here\n$/)
   })

@@ -1,6 +1,8 @@
+import { signedRole } from '../../admin/import.ts'
 import { TrustError } from '../../errors.ts'
-import { openKeyFile } from '../../signing/key-file.ts'
+import { namesInKeyFile, openKeyFile } from '../../signing/key-file.ts'
 import { openSignerRow } from '../../signing/signer-row.ts'
+import { parseGun } from '../../tuf/gun.ts'
 import { isDelegation } from '../../tuf/role.ts'
 import { readGiven, readGivenText } from '../given-file.ts'
 import { secretFrom } from '../terminal/ask-secret.ts'
@@ -46,20 +48,28 @@ export async function sourcesOf(
     throw new TrustError('BAD_SETTINGS', 'use either GUN ROLE --file FILE, or --signer-database FILE')
   }
   const pem = String(await readGiven(file))
+  const only = (open: () => Buffer): ImportSource[] => [{ gun, role, keyId: undefined, open }]
+  try {
+    mustFit(pem, gun, role)
+  } catch (error) {
+    // Nobody should type a passphrase for a key that is refused anyway.
+    return only(() => {
+      throw error
+    })
+  }
   const passphrase = pem.includes('ENCRYPTED') ? await secret(`passphrase of ${file}`) : undefined
-  return [{ gun, role, keyId: undefined, open: () => openFile(pem, passphrase, gun, role) }]
+  return only(() => openKeyFile(pem, passphrase).pkcs8)
 }
 
-function openFile(pem: string, passphrase: string | undefined, gun: string, role: string): Buffer {
-  const key = openKeyFile(pem, passphrase)
-  const other = (key.gun ?? gun) !== gun || (key.role ?? role) !== role
+/** @throws TrustError INVALID_GUN, INVALID_ROLE; WRONG_STATE for root, or if the file says that it is another key */
+function mustFit(pem: string, gun: string, role: string): void {
+  parseGun(gun)
+  signedRole(role)
+  const named = namesInKeyFile(pem)
   // The file of a delegation's key names its signer, or nothing useful.
-  if (other && !isDelegation(role)) {
-    key.pkcs8.fill(0)
-    throw new TrustError(
-      'WRONG_STATE',
-      `the file says that it is the ${key.role ?? role} key of ${key.gun ?? 'no repository'}`,
-    )
-  }
-  return key.pkcs8
+  if (isDelegation(role) || ((named.gun ?? gun) === gun && (named.role ?? role) === role)) return
+  throw new TrustError(
+    'WRONG_STATE',
+    `the file says that it is the ${named.role ?? role} key of ${named.gun ?? 'no repository'}`,
+  )
 }

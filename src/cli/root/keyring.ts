@@ -71,10 +71,12 @@ export class RootKeyring {
   /**
    * Makes a root key and stores it, sealed under a new passphrase. A key that was offline may return under its name.
    *
-   * @throws TrustError WRONG_STATE, BAD_KEYS; INVALID_PARAMETERS, before a passphrase is asked for
+   * @param take makes the key, or reads it; may ask for the passphrase of its file
+   * @throws TrustError WRONG_STATE, BAD_KEYS; INVALID_PARAMETERS, before a passphrase is asked for; and what `take` throws
    */
-  async create(name: string, key: KeyObject = makeRootKey()): Promise<OpenRootKey> {
+  async create(name: string, take: () => KeyObject | Promise<KeyObject> = makeRootKey): Promise<OpenRootKey> {
     parseName(name)
+    const key = await take()
     const publicKey = rootPublicKey(key)
     const before = (await this.records()).find((each) => each.name === name)
     if (before !== undefined && before.public !== publicKey) {

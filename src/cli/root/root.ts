@@ -92,8 +92,8 @@ function create(name: string, { passphraseFile, dryRun, json }: Options, command
 
 function importKey(name: string, file: string, options: Options, command: Command): Promise<void> {
   return withConnection(command, async (connection) => {
-    const key = await readRootKeyFile(file, options.keyPassphraseFile)
-    const { record } = await new RootKeyring(connection, options.passphraseFile, options.dryRun).create(name, key)
+    const keyring = new RootKeyring(connection, options.passphraseFile, options.dryRun)
+    const { record } = await keyring.create(name, () => readRootKeyFile(file, options.keyPassphraseFile))
     if (options.json === true) printJson({ name, keyId: record.keyId })
     else print(`${options.dryRun === true ? 'would take' : 'took'} the root key ${name}: ${record.keyId}`)
     return EXIT.ok
