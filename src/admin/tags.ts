@@ -4,6 +4,7 @@ import { currentRoot } from '../repository/current.ts'
 import { noSuchRepository } from '../repository/no-such-repository.ts'
 import { signedTags } from '../repository/signed-tags.ts'
 import { firstRoleOf } from '../repository/signers/signing-roles.ts'
+import { shellQuoted } from '../tuf/gun.ts'
 import { list } from './answers.ts'
 import { changedTags, changeTags, etag } from './change-tags.ts'
 import { digestInput, gunInput, hexOf, someName } from './inputs.ts'
@@ -52,11 +53,17 @@ export const listTags = operation({
     const head = trust.store.head(gun)
     const root = currentRoot(trust, gun, head)
     if (head === undefined || root === undefined) return noSuchRepository(gun)
-    const { tags, damaged } = await signedTags(trust, gun, head, root, trust.now())
+    const { tags, delegations, damaged } = await signedTags(trust, gun, head, root, trust.now())
     const damage = damaged.get(role)
     if (damage !== undefined) throw damage
     // It was deleted while its tags were read.
     if (trust.store.head(gun)?.roles['root'] === undefined) return noSuchRepository(gun)
+    // A mistyped name would seem to have signed nothing.
+    if (name !== undefined && !delegations.some((each) => each.name === role)) {
+      throw new TrustError('NOT_FOUND', `nobody signs in ${gun} as ${name}`, {
+        hint: `"countersign repo show ${shellQuoted(gun)}" prints who does`,
+      })
+    }
     // With the etag of a later head, somebody could overwrite what they have not seen.
     const etagOfRole = head.roles[role]?.sha256 ?? ''
     return { gun, etag: etagOfRole, tags: name === undefined ? tags : tags.filter((each) => each.role === role) }
