@@ -1,6 +1,6 @@
 import { TrustError } from '../errors.ts'
 import { parseGun, type Gun } from '../tuf/gun.ts'
-import { ACTIONS, matches, names, type Action, type Grant, type Identity } from './permission.ts'
+import { ACTIONS, allows, type Action, type Grant, type Identity } from './permission.ts'
 
 /** Most grants of one user or token. */
 export const GRANTS_MAX = 100
@@ -48,12 +48,7 @@ export function grantsText(grants: readonly Grant[]): string {
 }
 
 /** True if somebody may do everything that a grant allows, on every repository that its pattern matches. */
-export function covers({ grants, bounds = [] }: Identity, grant: Grant): boolean {
+export function covers(identity: Identity, { pattern, actions }: Grant): boolean {
   // No GUN ends in `*`, so one pattern matches another as it matches a GUN: if it matches all that the other does.
-  const inner = grant.pattern as Gun
-  return grant.actions.every((action) =>
-    [grants, ...bounds].every((list) =>
-      list.some(({ pattern, actions }) => matches(pattern, inner) && names(actions, action)),
-    ),
-  )
+  return actions.every((action) => allows(identity, action, pattern as Gun))
 }

@@ -59,6 +59,6 @@ export function matches(pattern: string, gun: Gun): boolean {
 }
 
 /** True if a list of actions contains this one, or one that includes it. */
-export function names(actions: readonly Action[], action: Action): boolean {
+function names(actions: readonly Action[], action: Action): boolean {
   return action === 'read' ? actions.length > 0 : actions.includes(action) || actions.includes('admin')
 }
