@@ -50,7 +50,7 @@ export async function hashPassword(password: string): Promise<PasswordHash> {
     throw new TrustError('INVALID_PARAMETERS', 'a password must not begin with "cs_", as API tokens do')
   }
   const salt = randomBytes(SALT_BYTES)
-  const hash = await derive(password, { salt, memory: MEMORY_KIB, passes: PASSES, lanes: LANES })
+  const hash = await derive(password, salt, NO_PASSWORD)
   return { ...NO_PASSWORD, salt: salt.toString('base64'), hash: hash.toString('base64') }
 }
 
@@ -65,17 +65,10 @@ export async function isPassword(stored: PasswordHash, password: string): Promis
       hint: 'set the password again: countersign user password NAME',
     })
   }
-  return timingSafeEqual(await derive(password, { salt, memory, passes, lanes }), expected)
+  return timingSafeEqual(await derive(password, salt, stored), expected)
 }
 
-interface Parameters {
-  readonly salt: Buffer
-  readonly memory: number
-  readonly passes: number
-  readonly lanes: number
-}
-
-async function derive(password: string, { salt, memory, passes, lanes }: Parameters): Promise<Buffer> {
+async function derive(password: string, salt: Buffer, { memory, passes, lanes }: PasswordHash): Promise<Buffer> {
   const message = Buffer.from(password.normalize('NFC'))
   return hashOf('argon2id', { message, nonce: salt, parallelism: lanes, tagLength: HASH_BYTES, memory, passes })
 }
