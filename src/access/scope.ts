@@ -49,11 +49,10 @@ export function granted(
   asked: readonly ResourceActions[],
   publicReads: boolean,
 ): ResourceActions[] {
-  return asked.flatMap(({ type, name, actions }): ResourceActions[] => {
-    if (type === CATALOG.type && name === CATALOG.name) {
-      return actions.includes('*') && allows(identity, 'read', undefined) ? [CATALOG] : []
-    }
-    const gun = type === 'repository' ? gunOrUndefined(name) : undefined
+  return asked.flatMap((resource): ResourceActions[] => {
+    const { type, name, actions } = resource
+    if (isCatalog(resource)) return actions.includes('*') && allows(identity, 'read', undefined) ? [CATALOG] : []
+    const gun = gunOf(resource)
     if (gun === undefined) return []
     const may = (action: Action): boolean => allows(identity, action, gun) || (publicReads && action === 'read')
     const given = [...new Set(actions)].flatMap((action): string[] => {
@@ -76,20 +75,24 @@ function allowedActions(may: (action: Action) => boolean): string[] {
  * @param ours true for tokens that this server made, which may name parts of `*`
  */
 export function grantsOf(access: readonly ResourceActions[], ours: boolean): Grant[] {
-  return access.flatMap(({ type, name, actions }): Grant[] => {
-    if (type === CATALOG.type && name === CATALOG.name) {
-      return actions.includes('*') ? [{ pattern: SERVER, actions: ['read'] }] : []
-    }
-    const gun = type === 'repository' ? gunOrUndefined(name) : undefined
+  return access.flatMap((resource): Grant[] => {
+    const { actions } = resource
+    if (isCatalog(resource)) return actions.includes('*') ? [{ pattern: SERVER, actions: ['read'] }] : []
+    const gun = gunOf(resource)
     const own = ours ? OWN_ACTIONS : []
     const meant = actions.flatMap((action) => MEANING.get(action) ?? own.filter((each) => each === action))
     return gun === undefined || meant.length === 0 ? [] : [{ pattern: gun, actions: meant }]
   })
 }
 
-function gunOrUndefined(name: string): Gun | undefined {
+function isCatalog({ type, name }: ResourceActions): boolean {
+  return type === CATALOG.type && name === CATALOG.name
+}
+
+/** Returns the repository that an entry names; undefined: it names none, or something else. */
+function gunOf({ type, name }: ResourceActions): Gun | undefined {
   try {
-    return parseGun(name)
+    return type === 'repository' ? parseGun(name) : undefined
   } catch {
     return undefined
   }
