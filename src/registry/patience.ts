@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { discard } from './ask.ts'
+import { retryAfter } from './refusal.ts'
 import { certificateFault } from './trust-authority.ts'
 
 /** Sends a request, perhaps several times, and returns the last response. */
@@ -68,7 +69,7 @@ export function patience(
         waited = 0
         return response
       }
-      const seconds = Math.max(1, Number(/^\d{1,6}$/.exec(response.headers.get('retry-after') ?? '')?.[0] ?? WAIT))
+      const seconds = Math.max(1, retryAfter(response) ?? WAIT)
       if (waited + seconds > WAITS_MAX) return response
       waited += seconds
       await discard(response)

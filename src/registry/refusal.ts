@@ -53,10 +53,16 @@ export function redirectHint(response: Response, instead: string): string | unde
 }
 
 /** Returns a hint to wait; undefined if that would not help. */
-export function laterHint({ status, headers }: Response): string | undefined {
-  if (status !== 429 && status !== 503) return undefined
-  const seconds = /^\d{1,6}$/.exec(headers.get('retry-after') ?? '')?.[0]
+export function laterHint(response: Response): string | undefined {
+  if (response.status !== 429 && response.status !== 503) return undefined
+  const seconds = retryAfter(response)
   return seconds === undefined ? 'try again later' : `try again in ${seconds} seconds`
+}
+
+/** Returns how many seconds a server wants to be left alone; undefined if it does not say. */
+export function retryAfter({ headers }: Response): number | undefined {
+  const [seconds] = /^\d{1,6}$/.exec(headers.get('retry-after') ?? '') ?? []
+  return seconds === undefined ? undefined : Number(seconds)
 }
 
 /** Returns a hint to log in; undefined for a server that gets no credentials. */
