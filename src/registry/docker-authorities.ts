@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileError, isMissing } from '../errors.ts'
 import { pemCertificates } from '../pem-certificates.ts'
-import { certificateFault, trustAuthority } from './trust-authority.ts'
+import { isUntrusted, trustAuthority } from './trust-authority.ts'
 
 /**
  * Does something that asks a server. If the server's certificate is not trusted, makes this thread trust what docker
@@ -17,7 +17,7 @@ export async function trustingAsDocker<T>(directories: readonly string[], ask: (
     return await ask()
   } catch (error) {
     // Only now: to read the system's takes a third of a command's time.
-    if (certificateFault(error, '') === undefined || !(await trustMore(directories))) throw error
+    if (!isUntrusted(error) || !(await trustMore(directories))) throw error
     return ask()
   }
 }

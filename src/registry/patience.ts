@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { discard } from './ask.ts'
 import { retryAfter } from './refusal.ts'
-import { certificateFault } from './trust-authority.ts'
+import { isUntrusted } from './trust-authority.ts'
 
 /** Sends a request, perhaps several times, and returns the last response. */
 export type Patiently = (send: () => Promise<Response>) => Promise<Response>
@@ -50,7 +50,7 @@ export function patience(
         return response
       } catch (error) {
         // Nothing mends by itself here, but the caller may trust more authorities, and try again.
-        if (certificateFault(error, '') !== undefined) throw error
+        if (isUntrusted(error)) throw error
         const seconds = answered && unanswered === 0 ? RESTARTS[tries] : undefined
         if (seconds === undefined) {
           unanswered += 1

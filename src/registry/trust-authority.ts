@@ -24,18 +24,26 @@ export function trustAuthority(pem: string): void {
   tls.setDefaultCACertificates([...tls.getCACertificates('default'), ...certificates])
 }
 
+/** An error of `request`, of `fetch`, and of TLS, each the cause of the one before. */
+type Untrusted = TrustError & { readonly cause: Error & { readonly cause: Error } }
+
+/** True for an error of `request` that is due to an untrusted server certificate. */
+export function isUntrusted(error: unknown): error is Untrusted {
+  if (!(error instanceof TrustError) || !(error.cause instanceof Error)) return false
+  const { cause } = error.cause
+  return cause instanceof Error && 'code' in cause && FAULT.test(String(cause.code))
+}
+
 /**
- * Explains an error of `request` that is due to an untrusted server certificate.
+ * Explains such an error.
  *
  * @param hint what to do if a private authority signed it
  * @returns undefined for any other error
  */
 export function certificateFault(error: unknown, hint: string): TrustError | undefined {
-  if (!(error instanceof TrustError) || !(error.cause instanceof Error)) return undefined
-  const { cause } = error.cause
-  if (!(cause instanceof Error) || !('code' in cause) || !FAULT.test(String(cause.code))) return undefined
+  if (!isUntrusted(error)) return undefined
   // Node goes on to name command-line options of its own, which do not apply here.
-  const [why] = cause.message.split('; if the root CA')
+  const [why] = error.cause.cause.message.split('; if the root CA')
   return new TrustError('REGISTRY', `${error.message}: its certificate is not trusted: ${why}`, {
     hint: `if a private CA issued it: ${hint}`,
     cause: error.cause,
