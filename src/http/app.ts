@@ -15,7 +15,7 @@ import { keepRefusal } from './kept/keep-answer.ts'
 import { KeptAnswers } from './kept/kept-answers.ts'
 import { countOfHosts, isPlain } from './kept/plain.ts'
 import { Repeats } from './kept/repeats.ts'
-import { decodePath, sentPath, unreadable } from './path.ts'
+import { decodePath, sentPath } from './path.ts'
 import { recordRequest } from './request-log.ts'
 import { createRouter } from './routes.ts'
 import { AT_ONCE_MAX_BYTES, endWith } from './sockets/slices.ts'
@@ -158,9 +158,7 @@ function normalisePath(urlBytes: number) {
     if (Buffer.byteLength(ctx.req.url ?? '') > urlBytes) {
       throw new TrustError('INVALID_PARAMETERS', `the URL is longer than ${urlBytes} bytes`)
     }
-    const path = decodePath(sentPath(ctx))
-    if (path === undefined) throw unreadable()
-    ctx.path = path.split('/').map(encodeURIComponent).join('/')
+    ctx.path = decodePath(sentPath(ctx)).split('/').map(encodeURIComponent).join('/')
     await next()
   }
 }

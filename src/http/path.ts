@@ -12,14 +12,10 @@ export type TufFile =
  * Decodes a request's path once, and merges duplicate slashes (wire spec §1.1, §19.43), so that a server URL configured
  * with a trailing slash works.
  *
- * @returns undefined for broken percent-encoding
+ * @throws TrustError INVALID_PARAMETERS for broken percent-encoding
  */
-export function decodePath(path: string): string | undefined {
-  try {
-    return decodeURIComponent(path).replace(/\/{2,}/g, '/')
-  } catch {
-    return undefined
-  }
+export function decodePath(path: string): string {
+  return orUnreadable(() => decodeURIComponent(path)).replace(/\/{2,}/g, '/')
 }
 
 /**
@@ -28,15 +24,15 @@ export function decodePath(path: string): string | undefined {
  * @throws TrustError INVALID_PARAMETERS, in place of Node's error, which quotes the URL with whatever people paste there
  */
 export function sentPath(request: { readonly path: string }): string {
-  try {
-    return request.path
-  } catch {
-    throw unreadable()
-  }
+  return orUnreadable(() => request.path)
 }
 
-export function unreadable(): TrustError {
-  return new TrustError('INVALID_PARAMETERS', 'the URL cannot be read')
+function orUnreadable(read: () => string): string {
+  try {
+    return read()
+  } catch {
+    throw new TrustError('INVALID_PARAMETERS', 'the URL cannot be read')
+  }
 }
 
 /**
