@@ -29,27 +29,26 @@ export function keepDocument(wiring: Wiring, ctx: Context, gun: Gun, stamp: Uint
   const made = repository !== undefined && signedHere(repository) ? ['timestamp', 'snapshot'] : []
   const ends = made.map((role) => repository?.roles[role]?.expires ?? Infinity)
   const source: Source = { gun, stamp: ownBytes(stamp), until: Math.min(...ends) }
-  keep(wiring.kept.answers, ctx, 200, { source })
+  keep(wiring.kept.answers, ctx, { source })
 }
 
 /** Keeps a response that stays the same as long as the server runs. */
 export function keepConstant(wiring: Wiring, ctx: Context): void {
-  keep(wiring.kept.answers, ctx, 200, {})
+  keep(wiring.kept.answers, ctx, {})
 }
 
 /** Keeps a refusal for clients without credentials: docker starts with it, and learns where to get tokens. */
 export function keepRefusal(wiring: Wiring, ctx: Context, refusal: Unauthorized): void {
-  if (refusal.ofNobody) keep(wiring.kept.refusals, ctx, 401, { refusal })
+  if (refusal.ofNobody) keep(wiring.kept.refusals, ctx, { refusal })
 }
 
 function keep(
   kept: { set(url: string, answer: KeptAnswer): void },
   ctx: Context,
-  status: KeptAnswer['status'],
   parts: Pick<KeptAnswer, 'source' | 'refusal'>,
 ): void {
-  const url = ctx.originalUrl
-  if (ctx.method !== 'GET' || ctx.status !== status || url.length > URL_MAX_LENGTH || url.includes('?')) return
+  const { originalUrl: url, status } = ctx
+  if (ctx.method !== 'GET' || url.length > URL_MAX_LENGTH || url.includes('?')) return
   const { body: given } = ctx as { body: Buffer | string }
   const body = ownBytes(typeof given === 'string' ? Buffer.from(given) : given)
   const { operation = 'unknown', gun, role } = ctx.state

@@ -3,7 +3,7 @@ import type { Gun } from '../../tuf/gun.ts'
 
 /** A response to a GET, ready to be sent again. */
 export interface KeptAnswer {
-  readonly status: 200 | 401
+  readonly status: number
   /** What it was made from; absent: nothing in the store, so it stays valid. */
   readonly source?: Source
   /** For the log. */
