@@ -1,6 +1,7 @@
 import type { Ending } from '../../repository/expiry.ts'
 import type { RenewalCounts } from '../../repository/renewal/loop.ts'
 import type { Trust } from '../../repository/trust.ts'
+import { endingMetrics } from './endings.ts'
 import { Counter, Gauge, Registry } from './prometheus.ts'
 import { requestMetrics, type RequestMetrics } from './requests.ts'
 import { registerStoreMetrics } from './store.ts'
@@ -36,29 +37,7 @@ export function createMetrics(trust: Trust, dataDirectory: string): Metrics {
     labelNames: ['result'] as const,
     registers,
   })
-  const endings = new Gauge({
-    name: 'countersign_ending_within_60_days',
-    help: 'Roles, certificates, tokens and aged keys that end within 60 days, or have ended.',
-    labelNames: ['what'] as const,
-    registers,
-  })
-  const ended = new Gauge({
-    name: 'countersign_ended',
-    help: 'Those of them that have ended.',
-    labelNames: ['what'] as const,
-    registers,
-  })
-  const soonest = new Gauge({
-    name: 'countersign_ending_soonest_seconds',
-    help: 'Seconds until the first of the others ends; negative when it has since they were looked for.',
-    labelNames: ['what'] as const,
-    registers,
-    // Looked for once a day, and told to the second.
-    collect() {
-      for (const [what, expires] of soonestOf) this.set({ what }, (expires - trust.now()) / 1000)
-    },
-  })
-  const soonestOf = new Map<string, number>()
+  const endings = endingMetrics(registers, trust.now)
   const deliveries = new Counter({
     name: 'countersign_webhook_total',
     help: 'Messages to the webhook.',
@@ -83,6 +62,7 @@ export function createMetrics(trust: Trust, dataDirectory: string): Metrics {
   return {
     registry,
     ...requestMetrics(registry),
+    endings,
     adminRequest(operation, status) {
       adminRequests.inc({ operation, code: String(status) })
     },
@@ -98,21 +78,6 @@ export function createMetrics(trust: Trust, dataDirectory: string): Metrics {
     },
     backup() {
       backup.set(trust.now() / 1000)
-    },
-    endings(found) {
-      endings.reset()
-      ended.reset()
-      soonest.reset()
-      soonestOf.clear()
-      const kindOf = ({ what }: Ending): string =>
-        what.startsWith('targets/') ? 'delegation' : what.startsWith('token ') ? 'token' : what
-      for (const [what, group] of Map.groupBy(found, kindOf)) {
-        const ahead = group.filter(({ expires }) => expires > trust.now())
-        endings.set({ what }, group.length)
-        ended.set({ what }, group.length - ahead.length)
-        // One that has ended for good must not hide what ends next. The soonest comes first.
-        if (ahead[0] !== undefined) soonestOf.set(what, ahead[0].expires)
-      }
     },
   }
 }
