@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { PARAMETER, placeOf, type Operation } from './operation.ts'
-import { ADMIN_PREFIX } from './request.ts'
+import type { Operation } from './operation.ts'
+import { ADMIN_PREFIX, PARAMETER, placeOf } from './request.ts'
 
 type Json = Readonly<Record<string, unknown>>
 

@@ -82,24 +82,6 @@ export function operation<Schema extends z.ZodObject, Output>(
   return definition
 }
 
-/** A parameter in an operation's path. */
-export const PARAMETER = /:(\w+)/g
-
-/** True if members outside path and headers go into a JSON body; otherwise they go into the query. */
-export function takesBody({ method }: Pick<Operation, 'method'>): boolean {
-  return method === 'PUT' || method === 'POST'
-}
-
-/** Returns where a request carries a member of an operation's input. */
-export function placeOf(
-  operation: Pick<Operation, 'method' | 'path'>,
-  member: string,
-): 'path' | 'header' | 'body' | 'query' {
-  if (operation.path.split('/').includes(`:${member}`)) return 'path'
-  if (member === 'ifMatch') return 'header'
-  return takesBody(operation) ? 'body' : 'query'
-}
-
 /** Most characters of a list of mistakes: nobody reads more. */
 const MISTAKES_MAX = 2_000
 

@@ -1,8 +1,26 @@
 import type { z } from 'zod'
-import { PARAMETER, placeOf, takesBody, type Operation } from './operation.ts'
+import type { Operation } from './operation.ts'
 
 /** Path prefix of the admin API. */
 export const ADMIN_PREFIX = '/api/v1'
+
+/** A parameter in an operation's path. */
+export const PARAMETER = /:(\w+)/g
+
+/** True if members outside path and headers go into a JSON body; otherwise they go into the query. */
+export function takesBody({ method }: Pick<Operation, 'method'>): boolean {
+  return method === 'PUT' || method === 'POST'
+}
+
+/** Returns where a request carries a member of an operation's input. */
+export function placeOf(
+  operation: Pick<Operation, 'method' | 'path'>,
+  member: string,
+): 'path' | 'header' | 'body' | 'query' {
+  if (operation.path.split('/').includes(`:${member}`)) return 'path'
+  if (member === 'ifMatch') return 'header'
+  return takesBody(operation) ? 'body' : 'query'
+}
 
 /** An operation as an HTTP request. */
 export interface AdminRequest {
