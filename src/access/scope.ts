@@ -22,10 +22,13 @@ export const CATALOG: ResourceActions = { type: 'registry', name: 'catalog', act
 
 /** A GUN may contain blanks; one that separates scopes comes after actions and before a type. */
 const BETWEEN_SCOPES = / (?<=:[a-z,*]* )(?=[a-z0-9]+(?:\([a-z0-9]+\))?:)/
+/** What follows a type: docker before version 24 asks for `repository(plugin)` when it signs a plugin. */
+const CLASS = /\([a-z0-9]+\)$/
 
 /**
  * Parses the `scope` parameters of a token request: `repository:<GUN>:<actions>`, several separated by blanks. A GUN
- * contains colons: the type ends at the first, the actions begin after the last (wire spec §15.2).
+ * contains colons: the type ends at the first, the actions begin after the last (wire spec §15.2). A class of the type is
+ * dropped, as Notary ignores it in tokens.
  */
 export function parseScopes(texts: readonly string[]): ResourceActions[] {
   return texts
@@ -34,7 +37,7 @@ export function parseScopes(texts: readonly string[]): ResourceActions[] {
       const [first, last] = [text.indexOf(':'), text.lastIndexOf(':')]
       if (first < 0 || first === last) return []
       const actions = text.slice(last + 1).split(',')
-      return [{ type: text.slice(0, first), name: text.slice(first + 1, last), actions }]
+      return [{ type: text.slice(0, first).replace(CLASS, ''), name: text.slice(first + 1, last), actions }]
     })
 }
 

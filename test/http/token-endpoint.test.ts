@@ -95,6 +95,8 @@ describe('the built-in token endpoint', () => {
       [`repository:${GUN}:pull repository:localhost:5000/team/b:push repository:x/y:pull`, [['pull'], ['push']]],
       [`repository:${GUN} of us:push,pull`, [['push', 'pull']]],
       [`repository:${GUN}:pull repository(plugin):x/y:pull`, [['pull']]],
+      // docker before version 24, when it signs a plugin.
+      [`repository(plugin):${GUN}:push,pull`, [['push', 'pull']]],
       [`repository:${GUN} of us:pull repository:${GUN} of all:push registry:catalog:*`, [['pull'], ['push']]],
       ['registry:catalog:*', []],
       [`repository:${GUN}:delete,admin,rotate,read`, []],
