@@ -14,7 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   store: ['errors.ts', 'make-directory.ts', 'memory', 'tuf'],
   signing: ['errors.ts', 'make-directory.ts', 'memory', 'tuf'],
   repository: ['errors.ts', 'log', 'memory', 'tuf', 'store', 'signing'],
-  access: ['errors.ts', 'memory', 'tuf', 'store'],
+  access: ['errors.ts', 'pem-certificates.ts', 'memory', 'tuf', 'store'],
   registry: ['errors.ts', 'loopback.ts', 'pem-certificates.ts', 'tuf'],
   admin: ['errors.ts', 'plain-issues.ts', 'tuf', 'store', 'signing', 'access', 'repository'],
   'node-http.ts': [],

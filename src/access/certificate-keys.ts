@@ -1,5 +1,6 @@
 import { hash, X509Certificate } from 'node:crypto'
 import { TrustError } from '../errors.ts'
+import { pemCertificates } from '../pem-certificates.ts'
 import { parseCertificate, parseCertificateBundle, type Certificate } from '../tuf/asn1/x509.ts'
 import { WEAK_SIGNATURES } from '../tuf/keys/certificate.ts'
 import { loadCertificateKey } from '../tuf/keys/verification-key.ts'
@@ -9,19 +10,17 @@ import type { FindKey } from './web-token.ts'
 
 /**
  * Returns the keys of a certificate bundle, as docker's registry and Notary configure it. A token either brings its
- * certificate chain (`x5c`), whose last certificate one in the bundle issued; or it names a key of the bundle by
- * libtrust id (`kid`).
+ * certificate chain (`x5c`), whose last certificate one in the bundle issued; or it names a key of the bundle (`kid`): by
+ * libtrust id, as Notary and registries before version 3 know it, or by thumbprint, as later ones do.
  *
+ * @param pem as in Go, text around the certificates is skipped
  * @throws TrustError BAD_SETTINGS
  */
 export function certificateKeys(pem: Uint8Array, where: string): FindKey {
-  const bundle = parseCertificateBundle(pem)
-  if (bundle === undefined) {
-    throw new TrustError('BAD_SETTINGS', `${where} must hold PEM certificates and nothing else`, {
-      hint: 'certificates that Go could not read are refused, and so are CAs that constrain names or policies',
-    })
-  }
-  const set: KeySet = new Map(bundle.map((certificate) => [libtrustId(certificate), keysOf(certificate)]))
+  const bundle = bundleIn(pem, where)
+  const set: KeySet = new Map(
+    bundle.flatMap((each) => [libtrustId(each), thumbprint(each)].map((id) => [id, keysOf(each)] as const)),
+  )
   return ({ algorithm, kid, x5c }, now) => {
     if (x5c === undefined) return keyNamed(set, kid, algorithm)
     const leaf = leafOf(x5c, bundle, now)
@@ -29,8 +28,21 @@ export function certificateKeys(pem: Uint8Array, where: string): FindKey {
   }
 }
 
+function bundleIn(pem: Uint8Array, where: string): Certificate[] {
+  const texts = pemCertificates(Buffer.from(pem).toString('latin1'))
+  if (texts.length === 0) throw new TrustError('BAD_SETTINGS', `${where} holds no PEM certificate`)
+  return texts.flatMap((text, index) => {
+    const certificate = parseCertificateBundle(Buffer.from(text, 'latin1'))
+    if (certificate !== undefined) return certificate
+    throw new TrustError('BAD_SETTINGS', `certificate ${index + 1} of ${where} cannot be used`, {
+      hint: 'certificates that Go could not read are refused, and so are CAs that constrain names or policies',
+    })
+  })
+}
+
 function keysOf(certificate: Certificate): PublicTokenKey[] {
-  return algorithmsOf(loadCertificateKey(certificate)?.object)
+  const { key } = certificate
+  return algorithmsOf(key.asymmetricKeyType === 'ed25519' ? key : loadCertificateKey(certificate)?.object)
 }
 
 /** Returns the token's own certificate, if an unbroken, valid chain leads from it to the bundle. */
@@ -68,4 +80,10 @@ export function libtrustId({ spki }: Pick<Certificate, 'spki'>): string {
     (five) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'[Number.parseInt(five, 2)],
   )
   return (letters.join('').match(/.{4}/g) ?? []).join(':')
+}
+
+/** Returns a JWK thumbprint (RFC 7638): SHA-256 of the key's required members in alphabetical order. */
+function thumbprint({ key }: Certificate): string {
+  const members = JSON.stringify(key.export({ format: 'jwk' }), ['crv', 'e', 'kty', 'n', 'x', 'y'])
+  return hash('sha256', members, 'base64url')
 }

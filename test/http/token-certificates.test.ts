@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { calculateJwkThumbprint } from 'jose'
 import { libtrustId } from '../../src/access/certificate-keys.ts'
 import { goodClaims } from '../access/hostile-tokens.ts'
 import { forge } from '../access/token-forge.ts'
@@ -38,12 +39,15 @@ describe('tokens under a certificate bundle', () => {
   const rootPem = wish('root', root, authority)
   const middlePem = wish('middle', middle, authority)
   const directPem = wish('direct', direct, { signer: otherRoot.privateKey, issuer: 'other' })
+  const others = { rsa: generateKeyPairSync('rsa', { modulusLength: 2048 }), ed: generateKeyPairSync('ed25519') }
   const fromMiddle = { signer: middle.privateKey, issuer: 'middle' }
 
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'countersign-bundle-'))
     const certificateBundleFile = join(directory, 'bundle.pem')
-    await writeFile(certificateBundleFile, rootPem + directPem)
+    const more = [wish('rsa', others.rsa), wish('ed', others.ed)]
+    // As Go does, this server skips what is between certificates.
+    await writeFile(certificateBundleFile, ['# of the token service', rootPem, directPem, ...more].join('\n'))
     server = await startWith(certificateBundleFile)
   })
   after(async () => {
@@ -62,9 +66,9 @@ describe('tokens under a certificate bundle', () => {
     return libtrustId({ spki })
   }
 
-  async function ask(header: object, key = leaf): Promise<number> {
+  async function ask(header: object, key = leaf, algorithm = 'ES256'): Promise<number> {
     const claims = JSON.stringify(goodClaims(GUN, server.clock.now))
-    const token = forge(JSON.stringify({ alg: 'ES256', ...header }), claims, 'ES256', key.privateKey)
+    const token = forge(JSON.stringify({ alg: algorithm, ...header }), claims, algorithm, key.privateKey)
     const headers = { authorization: `Bearer ${token}` }
     return (await exchange(server, { method: 'POST', path: tufPath(GUN, 'timestamp.key'), headers })).status
   }
@@ -78,6 +82,17 @@ describe('tokens under a certificate bundle', () => {
     assert.equal(await ask(chain(directPem), direct), 200, 'so may one whose issuer is not in the bundle')
     assert.equal(await ask({ kid: idOf(rootPem) }, root), 200)
     assert.match(idOf(rootPem), /^(?:[A-Z2-7]{4}:){11}[A-Z2-7]{4}$/)
+  })
+
+  test('a token may name its key by thumbprint, as services for version 3 of the registry do', async () => {
+    const named = async ({ publicKey }: KeyPairKeyObjectResult): Promise<object> => ({
+      kid: await calculateJwkThumbprint(publicKey.export({ format: 'jwk' })),
+    })
+    assert.equal(await ask(await named(root), root), 200)
+    assert.equal(await ask(await named(others.rsa), others.rsa, 'RS256'), 200)
+    assert.equal(await ask(await named(others.ed), others.ed, 'EdDSA'), 200)
+    assert.equal(await ask(await named(root), stranger), 401)
+    assert.equal(await ask(await named(stranger), stranger), 401)
   })
 
   test('a chain that does not lead to the bundle is refused', async () => {
