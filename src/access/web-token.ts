@@ -124,19 +124,17 @@ function certificatesOf(value: Json): Buffer[] {
   })
 }
 
-function claimsOf(
-  { iss, aud, exp, nbf, iat, sub = '', access = [] }: JsonObject,
-  rules: TokenRules,
-  now: number,
-): Claims {
+function claimsOf({ iss, aud, exp, nbf, iat, sub, access = null }: JsonObject, rules: TokenRules, now: number): Claims {
   const seconds = now / 1000
   if (iss !== rules.issuer) refuse('it is from another issuer')
   if (!isFor(rules.service, aud)) refuse('it is for another service')
   if (typeof exp !== 'number' || seconds > exp + LEEWAY) refuse('it has expired, or has no expiry time')
   if (nbf !== undefined && (typeof nbf !== 'number' || seconds < nbf - LEEWAY)) refuse('it is not valid yet')
   if (iat !== undefined && (typeof iat !== 'number' || seconds < iat - LEEWAY)) refuse('it was issued in the future')
-  if (typeof sub !== 'string' || sub.length > TEXT_MAX || CONTROL.test(sub)) refuse('its subject is not a name')
-  return { subject: sub, access: accessOf(access), ends: (exp + LEEWAY) * 1000 }
+  // Portus writes null for nobody.
+  const subject = sub ?? ''
+  if (!isText(subject) || CONTROL.test(subject)) refuse('its subject is not a name')
+  return { subject, access: accessOf(access), ends: (exp + LEEWAY) * 1000 }
 }
 
 /** RFC 7519 §4.1.3: one string or a list of them; some services always send a list. */
@@ -145,18 +143,20 @@ function isFor(service: string, aud: Json | undefined): boolean {
 }
 
 function accessOf(value: Json): ResourceActions[] {
-  // Go writes an empty list as null.
-  if (value === null) return []
-  if (!Array.isArray(value) || value.length > ACCESS_MAX) refuse('its access is not a list')
-  return (value as readonly Json[]).map((entry) => {
+  return listIn(value, 'access').map((entry) => {
     if (typeof entry !== 'object' || entry === null || Array.isArray(entry))
       refuse('an entry of its access is not an object')
     const { type, name, actions } = entry as JsonObject
     if (!isText(type) || !isText(name)) refuse('an entry of its access has no type or name')
-    if (!Array.isArray(actions) || actions.length > ACCESS_MAX || !actions.every(isText))
-      refuse('its actions are not a list')
-    return { type, name, actions }
+    const list = listIn(actions, 'actions')
+    return { type, name, actions: list.every(isText) ? list : refuse('one of its actions is not a name') }
   })
+}
+
+/** Go writes an empty list as null. */
+function listIn(value: Json | undefined, what: string): readonly Json[] {
+  if (value === null) return []
+  return Array.isArray(value) && value.length <= ACCESS_MAX ? value : refuse(`its ${what} is not a list`)
 }
 
 function isText(value: Json | undefined): value is string {
