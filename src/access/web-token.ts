@@ -97,10 +97,15 @@ function claimsBy(
   rules: TokenRules,
   now: number,
 ): Claims {
-  if (found === undefined) refuse('no key here verifies it')
+  if (found === undefined) refuse(`no key here verifies it: ${namedKey(header)}`)
   if (header.algorithm !== found.algorithm) refuse('its algorithm is not that of its key')
   if (!isSignedBy(found, signed, signature)) refuse('its signature is wrong')
   return claimsOf(claims, rules, now)
+}
+
+/** For the log: which key a token names. */
+function namedKey({ algorithm, kid, x5c }: TokenHeader): string {
+  return JSON.stringify({ alg: algorithm, kid, certificates: x5c?.length })
 }
 
 function headerOf(header: JsonObject): TokenHeader {
@@ -126,8 +131,8 @@ function certificatesOf(value: Json): Buffer[] {
 
 function claimsOf({ iss, aud, exp, nbf, iat, sub, access = null }: JsonObject, rules: TokenRules, now: number): Claims {
   const seconds = now / 1000
-  if (iss !== rules.issuer) refuse('it is from another issuer')
-  if (!isFor(rules.service, aud)) refuse('it is for another service')
+  if (iss !== rules.issuer) refuse(`it is from another issuer: ${JSON.stringify(iss)}`)
+  if (!isFor(rules.service, aud)) refuse(`it is for another service: ${JSON.stringify(aud)}`)
   if (typeof exp !== 'number' || seconds > exp + LEEWAY) refuse('it has expired, or has no expiry time')
   if (nbf !== undefined && (typeof nbf !== 'number' || seconds < nbf - LEEWAY)) refuse('it is not valid yet')
   if (iat !== undefined && (typeof iat !== 'number' || seconds < iat - LEEWAY)) refuse('it was issued in the future')

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Access } from '../access/access.ts'
+import { grantsText } from '../access/grant.ts'
 import { allows, ANONYMOUS, nameOf, type Action, type Identity } from '../access/permission.ts'
 import { CATALOG } from '../access/scope.ts'
 import { TokenRefused } from '../access/web-token.ts'
@@ -58,7 +59,7 @@ export async function authorize(ctx: Context, wiring: Wiring, needs: Needs): Pro
   ctx.state.identity = identity
   if (permits(gate, identity, action, gun)) return
   if (identity === undefined) refuse(undefined, 'no credentials')
-  else refuse('insufficient_scope', `${identity.name} may not`)
+  else refuse('insufficient_scope', `${identity.name} may not; may: ${grantsText(identity.grants)}`)
 }
 
 /** Decides who may do what; the only place. @param gun undefined: the server itself */

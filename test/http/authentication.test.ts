@@ -23,6 +23,8 @@ function seen({ status, headers: all, body }: Answer): object {
 describe('tokens of an external token service', () => {
   let directory: string
   let server: TestServer
+  /** Why requests were refused, as logged. */
+  const reasons: unknown[] = []
   const keys: ServiceKeys = makeServiceKeys()
   const claims: Claims = goodClaims(GUN, NOW)
 
@@ -31,7 +33,9 @@ describe('tokens of an external token service', () => {
     const jwksFile = join(directory, 'jwks.json')
     await writeFile(jwksFile, JSON.stringify(keySetOf({ ...keys })))
     const access = { mode: 'external', realm: REALM, issuer: claims.iss, service: claims.aud, jwksFile } as const
-    server = await startTestServer({ now: NOW, transport: 'plain', settings: { access } })
+    const note = (facts: object): void => void ('refused' in facts && reasons.push(facts.refused))
+    const log = { info: note, warn: note, error: note }
+    server = await startTestServer({ now: NOW, transport: 'plain', log, settings: { access } })
   })
   after(async () => {
     await server.stop()
@@ -141,6 +145,20 @@ describe('tokens of an external token service', () => {
     }
     assert.deepEqual(server.running.store.tail(), before)
     assert.equal((await rotate(`Bearer ${goodToken(keys, 'p256', claims)}`)).status, 200)
+  })
+
+  test('the log says what a refused token says of itself, which the settings must match', async () => {
+    const access = [{ type: 'repository', name: 'team/app', actions: ['pull', 'push'] }]
+    for (const [header, change, reason] of [
+      [{ kid: 'ABCD:EFGH' }, {}, 'the token was refused: no key here verifies it: {"alg":"ES256","kid":"ABCD:EFGH"}'],
+      [{}, { iss: 'other' }, 'the token was refused: it is from another issuer: "other"'],
+      [{}, { aud: ['a', 'b'] }, 'the token was refused: it is for another service: ["a","b"]'],
+      [{}, { access }, 'external:mallory may not; may: read,sign:team/app'],
+      [{}, { access: [] }, 'external:mallory may not; may: nothing'],
+    ] as const) {
+      assert.equal((await rotate(`Bearer ${goodToken(keys, 'p256', { ...claims, ...change }, header)}`)).status, 401)
+      assert.equal(reasons.at(-1), reason)
+    }
   })
 
   test('two Authorization headers are refused', async () => {
