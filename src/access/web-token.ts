@@ -1,3 +1,4 @@
+import { reasonOf } from '../errors.ts'
 import type { Json, JsonObject } from '../tuf/json/json.ts'
 import { parseJson } from '../tuf/json/parse.ts'
 import type { ResourceActions } from './scope.ts'
@@ -169,11 +170,12 @@ function isText(value: Json | undefined): value is string {
 }
 
 function objectIn(part: string, what: string): JsonObject {
+  const bytes = bytesIn(part, what)
   let value: Json
   try {
-    value = parseJson(bytesIn(part, what))
-  } catch {
-    return refuse(`its ${what} is ambiguous or invalid JSON`)
+    value = parseJson(bytes)
+  } catch (error) {
+    return refuse(`its ${what} is ${reasonOf(error)}`)
   }
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as JsonObject)

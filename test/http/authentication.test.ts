@@ -151,13 +151,19 @@ describe('tokens of an external token service', () => {
     const access = [{ type: 'repository', name: 'team/app', actions: ['pull', 'push'] }]
     for (const [header, change, reason] of [
       [{ kid: 'ABCD:EFGH' }, {}, 'the token was refused: no key here verifies it: {"alg":"ES256","kid":"ABCD:EFGH"}'],
+      [
+        {},
+        { iat: 1.5 },
+        /^the token was refused: its payload is malformed JSON at byte \d+: a number that is not a plain/,
+      ],
       [{}, { iss: 'other' }, 'the token was refused: it is from another issuer: "other"'],
       [{}, { aud: ['a', 'b'] }, 'the token was refused: it is for another service: ["a","b"]'],
       [{}, { access }, 'external:mallory may not; may: read,sign:team/app'],
       [{}, { access: [] }, 'external:mallory may not; may: nothing'],
     ] as const) {
       assert.equal((await rotate(`Bearer ${goodToken(keys, 'p256', { ...claims, ...change }, header)}`)).status, 401)
-      assert.equal(reasons.at(-1), reason)
+      if (typeof reason === 'string') assert.equal(reasons.at(-1), reason)
+      else assert.match(String(reasons.at(-1)), reason)
     }
   })
 
