@@ -129,6 +129,33 @@ test(
   },
 )
 
+test(
+  'who removes a delegation, adds it and signs in it with one publish is told to change its keys and paths instead',
+  { skip },
+  async () => {
+    const gun = 'example.org/delegations/anew'
+    const owner = await repository(gun)
+    const { certificate, key } = await delegationKey(owner.directory, 'ecdsa')
+    await owner.run('key', 'import', key, '--role', 'targets/qa')
+    await owner.run('delegation', 'add', '-p', gun, 'targets/qa', certificate, '--all-paths')
+    for (const tag of ['v1', 'v2']) {
+      await owner.run('add', '-p', gun, tag, await stage.file(tag), '-r', 'targets/qa')
+    }
+    await owner.run('delegation', 'remove', '-y', gun, 'targets/qa')
+    await owner.run('delegation', 'add', gun, 'targets/qa', certificate, '--paths', 'v')
+    const file = await stage.file('three')
+    const refused = await owner.try('add', '-p', gun, 'v3', file, '-r', 'targets/qa')
+    const told = /or this one removes .* so notary (reset \S+ --all), and change its keys and paths/.exec(refused.text)
+    assert.ok(told?.[1] !== undefined, refused.text)
+    await owner.run(...told[1].split(' '))
+    await owner.run('delegation', 'remove', '-y', gun, 'targets/qa', '--all-paths')
+    await owner.run('delegation', 'add', gun, 'targets/qa', '--paths', 'v')
+    await owner.run('add', '-p', gun, 'v3', file, '-r', 'targets/qa')
+    const tags = ['v1 targets/qa', 'v2 targets/qa', 'v3 targets/qa']
+    assert.deepEqual(await (await stage.client()).list(gun), tags)
+  },
+)
+
 test("without the owner's snapshot key, a delegate is told why publishing is refused", { skip }, async () => {
   const gun = 'example.org/delegations/client-snapshot'
   const owner = await stage.client()

@@ -114,6 +114,31 @@ test('a delegate who cannot verify the earlier document and starts over is told 
   await send(here, delegate.nextParts('targets/a'))
 })
 
+test('who starts a delegation over in a publish that delegates to it is told how else to change it', async (t) => {
+  const here = await local(t)
+  const publisher = await world(here, 'server')
+  const key = makeKey('ecdsa')
+  publisher.delegate('targets/a', [key])
+  await send(here, publisher.parts('root', 'targets'))
+  for (const version of [1, 2]) {
+    publisher.payload('targets/a').version = version
+    await send(here, publisher.parts('targets/a'))
+  }
+  const anew = publisher.fork()
+  anew.delegate('targets/a', [key], { paths: ['v'] })
+  anew.payload('targets/a').version = 0
+  await assert.rejects(send(here, anew.nextParts('targets', 'targets/a')), {
+    code: 'VERSION',
+    message: new RegExp(`: either another publish came first, so do it again; or this one .*reset ${GUN} --all, and`),
+  })
+  // From then on the stored document has moved on: this one is only late.
+  anew.payload('targets/a').version = 2
+  await assert.rejects(send(here, anew.parts('targets', 'targets/a')), {
+    code: 'VERSION',
+    message: /already: another publish came first, so do it again$/,
+  })
+})
+
 test('a client’s snapshot may drop a delegation in the publish that removes it from its parent, not while in force', async (t) => {
   const here = await local(t)
   const publisher = await world(here, 'client')
