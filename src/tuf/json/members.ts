@@ -49,7 +49,7 @@ export function integerOf(value: Json | undefined, where: string, fail: Fail): n
   return typeof value === 'number' ? value : fail(`${where} must be an integer`)
 }
 
-/** Decodes standard base64 with padding; Go's decoder accepts no other form. */
+/** Decodes standard base64 with padding; Go's decoder also takes line breaks, and set bits after the last byte. */
 export function bytesOf(value: Json | undefined, where: string, fail: Fail): Buffer {
   const text = textOf(value, where, fail)
   const bytes = Buffer.from(text, 'base64')
