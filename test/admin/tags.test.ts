@@ -6,7 +6,6 @@ import { collectEndings, showExpiry } from '../../src/admin/expiry.ts'
 import { findDigest } from '../../src/admin/find.ts'
 import { parsed, type World } from '../../src/admin/operation.ts'
 import { removePolicy, setPolicy } from '../../src/admin/policies.ts'
-import { publishRoot, signRoot, stageNextRoot } from '../../src/admin/roots.ts'
 import { deleteSigner, makeSigner } from '../../src/admin/signers.ts'
 import { listTags, removeTag, signManyTags, signTag } from '../../src/admin/tags.ts'
 import { createToken, revokeToken } from '../../src/admin/tokens.ts'
@@ -14,13 +13,12 @@ import { LOCAL } from '../../src/access/permission.ts'
 import { TrustError } from '../../src/errors.ts'
 import { remove } from '../../src/repository/remove.ts'
 import { rehearsing } from '../../src/admin/rehearse.ts'
-import { signaturesBy } from '../../src/cli/root/signatures.ts'
 import type { Store } from '../../src/store/store.ts'
-import { issueRootCertificate } from '../../src/signing/root-certificate.ts'
 import { makeRootKey } from '../../src/signing/root-key.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { localClient, openLocalTrust, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
 import type { ReferenceClient } from '../support/reference-client.ts'
+import { createSignedByServer } from '../support/signed-by-server.ts'
 
 const NOW = Date.UTC(2026, 10, 24)
 const HOUR = 3_600_000
@@ -52,14 +50,7 @@ describe('tags that the server signs', () => {
   })
   after(() => local.close())
 
-  async function create(name: string): Promise<void> {
-    const { public: certificate } = await issueRootCertificate(key, name, NOW)
-    const gun = parseGun(name)
-    const change = { what: 'create' as const, certificates: [certificate], threshold: 1 }
-    const staged = await stageNextRoot.run(world, { gun, change }, TEST_ACTOR)
-    await signRoot.run(world, { gun, signatures: signaturesBy(key, staged) }, TEST_ACTOR)
-    await publishRoot.run(world, { gun }, TEST_ACTOR)
-  }
+  const create = (name: string): Promise<void> => createSignedByServer(world, name, key)
 
   const sign = (tag: string, digest: string, more: object = {}): ReturnType<typeof signTag.run> =>
     signTag.run(world, parsed(signTag, { gun: GUN, tag, digest, size: 7, ...more }), TEST_ACTOR)
