@@ -157,6 +157,7 @@ test('a new targets key re-signs the same targets in the same publish, and versi
   const seen = keyOf(await room.rotate('timestamp'))
   assert.notEqual(seen, asked)
   await discardStagedRoot(trust, GUN, TEST_ACTOR)
+  await assert.rejects(discardStagedRoot(trust, GUN, TEST_ACTOR), { code: 'NOT_FOUND' })
   await assert.rejects(room.publish(), { code: 'NOT_FOUND' })
   const fresh = keyOf(await room.rotate('timestamp'))
   assert.notEqual(fresh, seen)
@@ -287,7 +288,13 @@ test('a staged root blocks others, and goes when its version is published or the
   const { trust } = room.here
   await room.sign(await room.create({ certificates: [certificate(key)], threshold: 1 }), key)
   await room.publish()
+  await assert.rejects(room.create({ certificates: [certificate(key)], threshold: 1 }), {
+    code: 'WRONG_STATE',
+    message: /already exists/,
+  })
   const staged = await room.rotate('timestamp')
+  // The journal tells the making of keys from other records.
+  assert.equal([...trust.store.journal({ gun: GUN })].at(-1)?.kind, 'key')
   await assert.rejects(room.rotate('snapshot'), { code: 'WRONG_STATE', message: /already waiting for signatures/ })
   // The owner publishes a root of that version with their own client.
   const bytes = encodeMetadata(staged.payload, signatures(key, staged))
