@@ -83,24 +83,16 @@ test('tags of a removed signer are left out of the next document, and named in t
   assert.deepEqual((await world.here.check()).findings, [])
 })
 
-test('a tag to be removed is absent if no signing role had it, and is never named as left out', async (t) => {
+test('a tag to be removed is absent if no signing role had it, and is not named as left out', async (t) => {
   const world = await owned(t)
   const { owner, send, sign } = world
-  const [alice, key] = [makeKey('ecdsa'), named(await createSigner(world.here.trust, 'ci', TEST_ACTOR))]
-  owner.delegate('targets/ci', [key])
-  owner.delegations.delete('targets/ci')
-  owner.delegate('targets/releases', [alice, key])
-  owner.signers.set('targets/releases', [alice])
-  for (const tag of ['v1', 'v2']) owner.addTarget(tag, 'targets/releases')
+  owner.delegate('targets/releases', [makeKey('ecdsa')])
+  for (const tag of ['bad', 'v2']) owner.addTarget(tag, 'targets/releases')
   await send(owner.nextParts('targets', 'targets/releases'))
-  const remove = ['v1', 'never-there']
-  assert.deepEqual((await sign('v3', A, { remove })).absent, ['never-there'])
-  await drop(world, 'targets/releases')
-  await add(world, 'targets/releases', named((await rotateSigner(world.here.trust, 'ci', TEST_ACTOR)).key))
-  owner.delegations.clear()
-  // Read anew, since the owner has taken the keys away that signed it.
-  const { absent, leftOut } = await sign('v3', A, { remove: ['v2'] })
-  assert.deepEqual([absent, leftOut], [[], []])
+  const key = named(await createSigner(world.here.trust, 'ci', TEST_ACTOR))
+  for (const role of ['targets/ci', 'targets/releases']) await add(world, role, key)
+  const { absent, leftOut } = await sign('v3', A, { remove: ['bad', 'never-there'] })
+  assert.deepEqual([absent, leftOut], [['never-there'], ['v2']])
 })
 
 test('of two rotations of a signer at the same moment, one is refused: it never has three keys', async (t) => {
