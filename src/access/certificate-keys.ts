@@ -17,9 +17,10 @@ import type { FindKey } from './web-token.ts'
  * @throws TrustError BAD_SETTINGS
  */
 export function certificateKeys(pem: Uint8Array, where: string): FindKey {
-  const bundle = bundleIn(pem, where)
+  const certificates = bundleIn(pem, where)
+  const bundle = certificates.map(linkOf)
   const set: KeySet = new Map(
-    bundle.flatMap((each) => [libtrustId(each), thumbprint(each)].map((id) => [id, keysOf(each)] as const)),
+    certificates.flatMap((each) => [libtrustId(each), thumbprint(each)].map((id) => [id, keysOf(each)] as const)),
   )
   return ({ algorithm, kid, x5c }, now) => {
     if (x5c === undefined) return keyNamed(set, kid, algorithm)
@@ -45,23 +46,34 @@ function keysOf(certificate: Certificate): PublicTokenKey[] {
   return algorithmsOf(key.asymmetricKeyType === 'ed25519' ? key : loadCertificateKey(certificate)?.object)
 }
 
+/** A certificate of a chain, parsed once: anybody can send a chain, and each of its certificates is held against many. */
+interface Link {
+  readonly certificate: Certificate
+  readonly x509: X509Certificate
+}
+
+function linkOf(certificate: Certificate): Link {
+  return { certificate, x509: new X509Certificate(certificate.der) }
+}
+
 /** Returns the token's own certificate, if an unbroken, valid chain leads from it to the bundle. */
-function leafOf(ders: readonly Buffer[], bundle: readonly Certificate[], now: number): Certificate | undefined {
-  const chain = ders.flatMap((der) => parseCertificate(der) ?? [])
+function leafOf(ders: readonly Buffer[], bundle: readonly Link[], now: number): Certificate | undefined {
+  const chain = ders.flatMap((der) => parseCertificate(der) ?? []).map(linkOf)
   if (chain.length < ders.length) return undefined
-  for (const [index, certificate] of chain.entries()) {
-    if (!isValid(certificate, now)) return undefined
-    const known = bundle.some((each) => each.der.equals(certificate.der))
-    if (known || bundle.some((issuer) => isValid(issuer, now) && issued(issuer, certificate))) return chain[0]
+  for (const [index, link] of chain.entries()) {
+    if (!isValid(link.certificate, now)) return undefined
+    const known = bundle.some(({ certificate }) => certificate.der.equals(link.certificate.der))
+    if (known || bundle.some((issuer) => isValid(issuer.certificate, now) && issued(issuer, link))) {
+      return chain[0]?.certificate
+    }
     const next = chain[index + 1]
-    if (next === undefined || !issued(next, certificate)) return undefined
+    if (next === undefined || !issued(next, link)) return undefined
   }
   return undefined
 }
 
-function issued(issuer: Certificate, certificate: Certificate): boolean {
-  const [above, below] = [new X509Certificate(issuer.der), new X509Certificate(certificate.der)]
-  return issuer.isCa && below.checkIssued(above) && below.verify(above.publicKey)
+function issued(issuer: Link, { x509 }: Link): boolean {
+  return issuer.certificate.isCa && x509.checkIssued(issuer.x509) && x509.verify(issuer.x509.publicKey)
 }
 
 function isValid({ begins, ends, signatureAlgorithm = '' }: Certificate, now: number): boolean {
