@@ -26,10 +26,16 @@ const ROLE_MAX_BYTES = 255
 const ROLE_MAX_DEPTH = 32
 
 const DELEGATION = /^targets(?:\/[-a-z0-9_]+)+$/
+/** What separates repository and role in a path, where it occurs last (wire spec §2). */
+const SEPARATOR = '/_trust/tuf/'
 
-/** True for a well-formed delegation role name, `targets/…`. Takes time linear in its length. */
+/**
+ * True for a well-formed delegation role name, `targets/…`. Takes time linear in its length. A name with the separator
+ * of paths is none: its path would be that of another repository's role, and no client could read what names it.
+ */
 export function isDelegation(name: string): name is DelegationRole {
-  return name.length <= ROLE_MAX_BYTES && DELEGATION.test(name) && name.split('/').length <= ROLE_MAX_DEPTH + 1
+  const wellFormed = name.length <= ROLE_MAX_BYTES && DELEGATION.test(name) && !name.includes(SEPARATOR)
+  return wellFormed && name.split('/').length <= ROLE_MAX_DEPTH + 1
 }
 
 /** True for any role name that an upload may carry. */

@@ -52,6 +52,7 @@ const NAMES: [string, Expected][] = [
       'targets;a',
       'targets/a:b',
       'x/targets/a',
+      'targets/a/_trust/tuf/b',
     ],
     ...[
       '__proto__',

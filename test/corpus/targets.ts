@@ -171,6 +171,11 @@ function delegationKeys(): Case[] {
         Object.assign(releases(payload), { keyids: [key.id, certificate.id], threshold: 2 })
       }),
     ),
+    uploadCase('T6', "a delegation whose path would be that of another repository's role", REFUSED, (world) => {
+      const roles = ['targets/releases', 'targets/releases/_trust', 'targets/releases/_trust/tuf']
+      for (const role of [...roles.slice(1), 'targets/releases/_trust/tuf/a']) world.delegate(role, [makeKey('ecdsa')])
+      return world.nextParts(...roles)
+    }),
     uploadCase('T6', 'a delegation key filed under the id of another', REFUSED, (world) =>
       changeTargets(world, (payload) => {
         const id = releases(payload).keyids[0] ?? ''
