@@ -16,8 +16,7 @@ import {
   type AuthorityOptions,
   type NextAuthority,
 } from '../root/authority.ts'
-import { RootKeyring } from '../root/keyring.ts'
-import { knownRootKeys, type KnownRootKey } from '../root/known-keys.ts'
+import { knownRootKeys, namedRootKeys, type KnownRootKey } from '../root/known-keys.ts'
 import { print, printJson } from '../terminal/print.ts'
 import { isWaiting, plansText, type Plan, type Unplanned } from './plan-text.ts'
 
@@ -33,13 +32,13 @@ export async function plan(
   asked: AskedRoles,
   options: PlanOptions,
 ): Promise<number> {
-  const keyring = new RootKeyring(connection, undefined)
-  const here = knownRootKeys(await keyring.records())
+  const here = await knownRootKeys(connection)
   const found = await forEachRepository(guns, async (gun): Promise<Plan> => {
     const roles = await rolesIn(connection, gun, asked)
     const before = withHolders(await connection.call(planRoot, { gun, roles }), here)
     const said = hasAuthorityOptions(roles, options) && before.obstacles.length === 0
-    return said ? planned(before, await nextAuthority(keyring, before, options), options) : before
+    if (!said) return before
+    return planned(before, nextAuthority(await namedRootKeys(connection), before, options), options)
   })
   const plans = found.map((each): Plan | Unplanned =>
     'error' in each ? { gun: each.gun, roles: asked.named, obstacles: [each.error] } : each,

@@ -105,7 +105,7 @@ async function authority(
   // An obstacle counts whatever root keys were chosen, and whoever has them.
   const [obstacle] = before.obstacles
   if (obstacle !== undefined) throw new TrustError('WRONG_STATE', `no new root can be made for ${gun}: ${obstacle}`)
-  const { keys, threshold } = await nextAuthority(keyring, before, options)
+  const { keys, threshold } = nextAuthority(await keyring.records(), before, options)
   const certificates: string[] = []
   for (const key of keys) {
     const kept = keptCertificate(before, key, options.renew)

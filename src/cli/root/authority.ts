@@ -5,7 +5,8 @@ import type { RotationPlan } from '../../repository/roots/rotation-plan.ts'
 import { canonicalKeyId } from '../../tuf/keys/key.ts'
 import type { BaseRole } from '../../tuf/role.ts'
 import { SERVER_MANAGED } from './asked-roles.ts'
-import { isLasting, rootKeyNamed, type RootKeyring } from './keyring.ts'
+import { isLasting } from './keyring.ts'
+import { rootKeyNamed, sealedHereFirst } from './known-keys.ts'
 
 /** Options for a repository's root keys from now on. */
 export interface AuthorityOptions {
@@ -49,15 +50,16 @@ export function workText(
 
 /**
  * Returns which root keys a repository should have: others or the same again, with the threshold as before unless
- * given. Opens none.
+ * given.
  *
+ * @param records of all root keys that have a name here
  * @throws TrustError INVALID_PARAMETERS, NOT_FOUND
  */
-export async function nextAuthority(
-  keyring: RootKeyring,
+export function nextAuthority(
+  records: readonly RootKey[],
   { signers, threshold: before }: RotationPlan,
   { rootKey = [], rootThreshold, renew }: AuthorityOptions,
-): Promise<NextAuthority> {
+): NextAuthority {
   if (renew !== undefined && rootKey.length > 0) {
     throw new TrustError('INVALID_PARAMETERS', 'use either --root-key, for other keys, or --renew, for the same keys')
   }
@@ -66,7 +68,6 @@ export async function nextAuthority(
       hint: '--root-key NAME for other keys ("countersign root create NAME"), --renew for new certificates of the same keys',
     })
   }
-  const records = await keyring.records()
   const keys =
     renew === undefined
       ? [...new Set(rootKey)].map((name) => rootKeyNamed(records, name))
@@ -112,9 +113,4 @@ function keysWithIds(records: readonly RootKey[], signers: readonly string[]): R
       hint: 'whoever has it renews its certificate: notary key rotate GUN root; or "countersign root import" it first',
     })
   })
-}
-
-/** Sorts keys that are sealed here first, for keys that have two names. */
-export function sealedHereFirst(records: readonly RootKey[]): RootKey[] {
-  return records.toSorted((one, other) => Number(one.sealed === null) - Number(other.sealed === null))
 }

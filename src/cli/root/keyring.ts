@@ -1,14 +1,13 @@
 import type { KeyObject } from 'node:crypto'
 import { parseName } from '../../access/user.ts'
-import { listRootKeys, noSuchRootKey, saveRootKey, type RootKey } from '../../admin/root-keys.ts'
+import { saveRootKey, type RootKey } from '../../admin/root-keys.ts'
 import { TrustError } from '../../errors.ts'
 import { issueRootCertificate } from '../../signing/root-certificate.ts'
 import { makeRootKey, rootPublicKey, sealRootKey } from '../../signing/root-key.ts'
-import { shellQuoted } from '../../tuf/gun.ts'
 import { certificateBegins, certificateEnds } from '../../tuf/keys/certificate.ts'
 import type { Connection } from '../connection/connection.ts'
-import { isDamaged } from '../list.ts'
 import { note } from '../terminal/print.ts'
+import { namedRootKeys, rootKeyNamed } from './known-keys.ts'
 import { Passphrases } from './passphrases.ts'
 
 /** The root key that is made and used by default. */
@@ -43,9 +42,8 @@ export class RootKeyring {
   }
 
   /** Returns the keys that can be read. */
-  async records(): Promise<RootKey[]> {
-    const rows = await this.#connection.call(listRootKeys, {})
-    return rows.filter((row): row is RootKey => !isDamaged(row))
+  records(): Promise<RootKey[]> {
+    return namedRootKeys(this.#connection)
   }
 
   /** True if its passphrase was asked for already. */
@@ -143,12 +141,6 @@ export class RootKeyring {
     }
     return this.open(wanted)
   }
-}
-
-/** @throws TrustError NOT_FOUND */
-export function rootKeyNamed(records: readonly RootKey[], name: string): RootKey {
-  const hint = `"countersign root list" prints all; "countersign root create ${shellQuoted(name)}" makes one`
-  return records.find((each) => each.name === name) ?? noSuchRootKey(name, hint)
 }
 
 /** True if a certificate, PEM in base64, is valid now and for some years. */

@@ -1,5 +1,7 @@
-import type { RootKey } from '../../admin/root-keys.ts'
-import { sealedHereFirst } from './authority.ts'
+import { listRootKeys, noSuchRootKey, type RootKey } from '../../admin/root-keys.ts'
+import { shellQuoted } from '../../tuf/gun.ts'
+import type { Connection } from '../connection/connection.ts'
+import { isDamaged } from '../list.ts'
 
 /** A root key that has a name here. */
 export interface KnownRootKey {
@@ -8,10 +10,27 @@ export interface KnownRootKey {
   readonly holder: 'sealed here' | 'offline'
 }
 
+/** Returns the root keys that can be read, by each of their names. */
+export async function namedRootKeys(connection: Connection): Promise<RootKey[]> {
+  const rows = await connection.call(listRootKeys, {})
+  return rows.filter((row): row is RootKey => !isDamaged(row))
+}
+
+/** @throws TrustError NOT_FOUND */
+export function rootKeyNamed(records: readonly RootKey[], name: string): RootKey {
+  const hint = `"countersign root list" prints all; "countersign root create ${shellQuoted(name)}" makes one`
+  return records.find((each) => each.name === name) ?? noSuchRootKey(name, hint)
+}
+
+/** Sorts keys that are sealed here first, for keys that have two names. */
+export function sealedHereFirst(records: readonly RootKey[]): RootKey[] {
+  return records.toSorted((one, other) => Number(one.sealed === null) - Number(other.sealed === null))
+}
+
 /** Returns each root key once. */
-export function knownRootKeys(records: readonly RootKey[]): KnownRootKey[] {
+export async function knownRootKeys(connection: Connection): Promise<KnownRootKey[]> {
   const found = new Map<string, KnownRootKey>()
-  for (const { keyId, name, sealed } of sealedHereFirst(records)) {
+  for (const { keyId, name, sealed } of sealedHereFirst(await namedRootKeys(connection))) {
     if (!found.has(keyId)) found.set(keyId, { keyId, name, holder: sealed === null ? 'offline' : 'sealed here' })
   }
   return [...found.values()]

@@ -10,7 +10,6 @@ import { withConnection } from '../run.ts'
 import { note, print, printJson } from '../terminal/print.ts'
 import { stagedForPeople } from './describe.ts'
 import { holdsStaged, readStaged } from './files.ts'
-import { RootKeyring } from './keyring.ts'
 import { knownRootKeys, type KnownRootKey } from './known-keys.ts'
 import { stagedStatusAdvice } from './sign-and-publish.ts'
 
@@ -36,7 +35,7 @@ function publish(gun: string, file: string | undefined, { dryRun, json }: Option
     if (file !== undefined) {
       const signatures = await signaturesIn(file, gun)
       // Read this before, so that the outcome can be shown even if the server stops meanwhile.
-      const known = knownRootKeys(await new RootKeyring(connection, undefined).records())
+      const known = await knownRootKeys(connection)
       const staged = await connection
         .call(signRoot, { gun, signatures }, dryRun)
         .catch((error: unknown) => refuseNotStaged(file, gun, error))

@@ -4,7 +4,7 @@ import { EXIT } from '../exit.ts'
 import { DRY_RUN_OPTION, JSON_OPTION } from '../options.ts'
 import { withConnection } from '../run.ts'
 import { print, printError, printJson, withWarnings } from '../terminal/print.ts'
-import { RootKeyring } from './keyring.ts'
+import { namedRootKeys } from './known-keys.ts'
 
 interface Options {
   json?: true
@@ -35,9 +35,8 @@ function remove(name: string, { yes, dryRun, json }: Options, command: Command):
     else if (dryRun === true) print(withWarnings(`would remove the root key ${name}`, answer.warnings))
     else if (sure) print(withWarnings(`removed the root key ${name}`, answer.warnings))
     if (sure || dryRun === true) return EXIT.ok
-    const keys = await new RootKeyring(connection, undefined).records()
     // An offline or damaged key leaves nothing here to copy.
-    const isHere = keys.some((key) => key.name === name && key.sealed !== null)
+    const isHere = (await namedRootKeys(connection)).some((key) => key.name === name && key.sealed !== null)
     const copy = `; where its passphrase is known, "countersign root export ${name} FILE" keeps a copy`
     printError(
       ['nothing was removed:', ...answer.warnings].join('\n'),

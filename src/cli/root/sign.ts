@@ -50,7 +50,7 @@ async function sign(target: string, options: Options, command: Command): Promise
   return withConnection(command, async (connection) => {
     const keyring = new RootKeyring(connection, passphraseFile)
     // Read this before signing, so that the outcome can be shown even if the server stops meanwhile.
-    const known = knownRootKeys(await keyring.records())
+    const known = await knownRootKeys(connection)
     const { staged, version } = await signAndPublish(connection, keyring, parseSingleGun(target), rootKey, dryRun)
     if (json === true) printJson({ gun: target, version: version ?? null, staged })
     else if (version === undefined) print(stagedForPeople(staged, known))

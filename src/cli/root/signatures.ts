@@ -6,7 +6,8 @@ import { anyRootKeyId, signAsRoot } from '../../signing/root-key.ts'
 import type { EncodedSignature } from '../../tuf/encode.ts'
 import { shellQuoted } from '../../tuf/gun.ts'
 import { canonicalBytes } from '../../tuf/json/canonical.ts'
-import { rootKeyNamed, type RootKeyring } from './keyring.ts'
+import type { RootKeyring } from './keyring.ts'
+import { rootKeyNamed } from './known-keys.ts'
 
 /** Signs a staged root with a root key, once for each of its certificates that the former or the new root names. */
 export function signaturesBy(key: KeyObject, { payload, former, own }: StagedRootDescription): EncodedSignature[] {

@@ -10,7 +10,6 @@ import { ask, withConnection } from '../run.ts'
 import { print, printJson, table } from '../terminal/print.ts'
 import { nothingWaits, lackingText, stagedForPeople } from './describe.ts'
 import { stagedText, writeNew } from './files.ts'
-import { RootKeyring } from './keyring.ts'
 import { knownRootKeys, type KnownRootKey } from './known-keys.ts'
 import { addPublish } from './publish.ts'
 import { addSign } from './sign.ts'
@@ -54,7 +53,7 @@ function waiting(pattern: string, { json }: Options, command: Command): Promise<
     const rows = await connection.call(listStagedRoots, { pattern })
     if (json === true) printJson(rows)
     else if (rows.length === 0) print(nothingWaits(pattern))
-    else print(rowsForPeople(rows, knownRootKeys(await new RootKeyring(connection, undefined).records())))
+    else print(rowsForPeople(rows, await knownRootKeys(connection)))
     return exitCodeOfList(rows)
   })
 }
@@ -64,7 +63,7 @@ function show(gun: string, { out, json }: Options, command: Command): Promise<vo
     const staged = await connection.call(showStagedRoot, { gun })
     if (out === undefined) {
       if (json === true) printJson(staged)
-      else print(stagedForPeople(staged, knownRootKeys(await new RootKeyring(connection, undefined).records())))
+      else print(stagedForPeople(staged, await knownRootKeys(connection)))
       return EXIT.ok
     }
     await writeNew(out, stagedText(staged))
