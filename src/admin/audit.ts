@@ -16,7 +16,7 @@ const LOOKED_AT_MAX = 2_000
 /** Most changes of tags in a response; it ends there too, since one entry may have ten thousand. */
 const CHANGES_MAX = 50_000
 /** Most entries in a response. */
-const ENTRIES_MAX = 1_000
+export const ENTRIES_MAX = 1_000
 /** Characters of an actor, prefix included; an external token service chooses its users' names. */
 const ACTOR_MAX_LENGTH = 600
 /** Actors as the journal writes them: a bare name would match nothing, and suggest that nothing was done. */

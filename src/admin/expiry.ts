@@ -11,7 +11,7 @@ import { operation, type World } from './operation.ts'
 
 const DAY = 86_400_000
 /** A hundred years: includes everything. */
-const DAYS_MAX = 36_500
+export const DAYS_MAX = 36_500
 
 /** One line of `expiry`. */
 const expiryRow = z.lazy(() =>

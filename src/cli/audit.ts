@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { z } from 'zod'
-import { auditJournal } from '../admin/audit.ts'
+import { auditJournal, ENTRIES_MAX } from '../admin/audit.ts'
 import { hexOf } from '../admin/inputs.ts'
 import type { RoleChange } from '../store/changes.ts'
 import type { JournalEntry } from '../store/store.ts'
@@ -25,8 +25,6 @@ type Entry = Page['entries'][number]
 const NEWEST = 50
 /** Changes of one entry shown to people. */
 const CHANGES_SHOWN = 20
-/** Entries per request. */
-const PAGE = 1_000
 
 export function auditCommand(): Command {
   return new Command('audit')
@@ -55,7 +53,7 @@ function audit({ limit, json, ...filter }: Options, command: Command): Promise<v
     if (json === true && limit === undefined) {
       let after: number | null = 0
       while (after !== null && !isUnread()) {
-        const { entries, next }: Page = await page({ after, limit: PAGE })
+        const { entries, next }: Page = await page({ after, limit: ENTRIES_MAX })
         printLines(entries)
         after = next
       }
@@ -64,7 +62,7 @@ function audit({ limit, json, ...filter }: Options, command: Command): Promise<v
     const newest: Entry[] = []
     let before: number | null | undefined
     while (newest.length < wanted && before !== null) {
-      const left = Math.min(PAGE, wanted - newest.length)
+      const left = Math.min(ENTRIES_MAX, wanted - newest.length)
       const { entries, next }: Page = await page({ limit: left, before })
       newest.push(...entries)
       before = next === 1 ? null : next

@@ -1,12 +1,11 @@
 import { Command } from 'commander'
-import { showExpiry } from '../admin/expiry.ts'
+import { DAYS_MAX, showExpiry } from '../admin/expiry.ts'
 import { JSON_OPTION, wholeNumber } from './options.ts'
 import { ask } from './run.ts'
 import { counted, table } from './terminal/print.ts'
 
 /** Days ahead that people see unless they ask: in each repository four things end, most of them in years. */
 const DAYS_SHOWN = 365
-const DAYS_MAX = 36_500
 
 interface Options {
   readonly days?: number
