@@ -53,8 +53,6 @@ export const findDigest = operation({
   },
 })
 
-const NO_TAGS: Pick<Awaited<ReturnType<typeof signedTags>>, 'tags' | 'damaged'> = { tags: [], damaged: new Map() }
-
 /**
  * Returns which sightings are signed now: a dropped delegation signs nothing any more, with no journal entry of its own.
  */
@@ -67,13 +65,14 @@ async function signedNow(
   try {
     const head = trust.store.head(gun)
     const root = currentRoot(trust, gun, head)
-    const { tags, damaged } = head && root ? await signedTags(trust, gun, head, root, trust.now()) : NO_TAGS
-    const signed = new Map(tags.filter(({ digest }) => digest === hex).map((tag) => [placeOf(tag.role, tag.tag), tag]))
+    const all = head && root && (await signedTags(trust, gun, head, root, trust.now()))
+    const tags = all?.tags.filter(({ digest }) => digest === hex) ?? []
+    const signed = new Map(tags.map((tag) => [placeOf(tag.role, tag.tag), tag]))
     const [now, before]: [Sighting[], Sighting[]] = [[], []]
     for (const each of open) {
       const found = signed.get(placeOf(each.role, each.tag))
       // If metadata is damaged, what it signs cannot be read, nor what is delegated below it.
-      const [, damage] = [...damaged].find(([role]) => isUnder(role, each)) ?? []
+      const [, damage] = [...(all?.damaged ?? [])].find(([role]) => isUnder(role, each)) ?? []
       if (found !== undefined) {
         now.push({ ...each, until: null, ...(found.unseen === undefined ? {} : { unseen: found.unseen }) })
       } else if (damage !== undefined) now.push({ ...each, until: null, damaged: damage.message })
