@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { addDelegate, removeDelegate } from '../repository/signers/delegates.ts'
 import { readPublicKey } from '../tuf/keys/public-key-file.ts'
 import { keyId, list, texts } from './answers.ts'
-import { KEY_MAX_LENGTH, gunInput, someName } from './inputs.ts'
+import { KEY_MAX_LENGTH, gunInput, queryList, someName } from './inputs.ts'
 import { operation } from './operation.ts'
 
 /** Most keys of one delegate in one call: an old and a new one, or a handful of machines. */
@@ -47,8 +47,6 @@ export const addDelegation = operation({
 })
 
 const idOrStart = z.string().regex(/^[0-9a-f]{12,64}$/, 'must be a key id, or at least its first 12 digits')
-/** In a query, a list of one is not a list. */
-const keyIds = z.preprocess((ids) => (typeof ids === 'string' ? [ids] : ids), z.array(idOrStart).min(1).max(KEYS_MAX))
 
 export const removeDelegation = operation({
   name: 'delegation.remove',
@@ -59,7 +57,7 @@ export const removeDelegation = operation({
   input: z.strictObject({
     gun: gunInput,
     name,
-    keyIds: keyIds
+    keyIds: queryList(z.array(idOrStart).min(1).max(KEYS_MAX))
       .optional()
       .meta({ description: 'ids, or their first 12 characters, each as a parameter of its own; none: all of theirs' }),
   }),

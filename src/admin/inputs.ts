@@ -42,5 +42,13 @@ export const nameInput = z
 /** A name or an id to look up; the operation says if there is none. */
 export const someName = z.string().min(1).max(NAME_MAX_LENGTH)
 
+/** A list in a query, where one of a single item is just that item. */
+export function queryList<Item extends z.ZodType<unknown, string>>(list: z.ZodArray<Item>) {
+  return z.preprocess(
+    (given: z.input<Item> | readonly z.input<Item>[]) => (typeof given === 'string' ? [given] : given),
+    list,
+  )
+}
+
 /** A key or certificate, in base64. */
 export const keyText = z.base64().max(KEY_MAX_LENGTH)

@@ -11,9 +11,9 @@ import { describeStagedRoot, stagedRoot, stagedRoots } from '../repository/roots
 import type { Trust } from '../repository/trust.ts'
 import { THE_REST } from '../store/found-records.ts'
 import type { Gun } from '../tuf/gun.ts'
-import { BASE_ROLES, type BaseRole } from '../tuf/role.ts'
+import { BASE_ROLES } from '../tuf/role.ts'
 import { count, done, list } from './answers.ts'
-import { gunInput, patternInput, someName } from './inputs.ts'
+import { gunInput, patternInput, queryList, someName } from './inputs.ts'
 import { operation } from './operation.ts'
 import { damagedRepository } from './repository-answers.ts'
 import { rotationPlan, stagedRootAnswer, stagedRootRow } from './root-answers.ts'
@@ -23,16 +23,6 @@ import { changeInput, prepareChange, reasonOf } from './root-change.ts'
 const SIGNATURES_MAX = 64
 /** Characters of one signature, in base64. */
 const SIGNATURE_MAX_LENGTH = 4096
-
-/** In a query, a list of one is not a list. */
-const rolesInput = z.preprocess(
-  (roles: BaseRole | readonly BaseRole[]) => (typeof roles === 'string' ? [roles] : roles),
-  z
-    .array(z.enum(BASE_ROLES))
-    .min(1)
-    .max(BASE_ROLES.length)
-    .meta({ description: 'roles to rotate, each as a parameter of its own' }),
-)
 
 export const stageNextRoot = operation({
   name: 'root.stage',
@@ -140,7 +130,16 @@ export const planRoot = operation({
   summary:
     'What would happen if these roles got new keys in one root: who must sign, which clients follow, what breaks.',
   action: 'read',
-  input: z.strictObject({ gun: gunInput, roles: rolesInput }),
+  input: z.strictObject({
+    gun: gunInput,
+    roles: queryList(
+      z
+        .array(z.enum(BASE_ROLES))
+        .min(1)
+        .max(BASE_ROLES.length)
+        .meta({ description: 'roles to rotate, each as a parameter of its own' }),
+    ),
+  }),
   answer: () => rotationPlan,
   async run({ trust }, { gun, roles }) {
     return (await planRotation(trust, gun, inOrder(roles), trust.now())) ?? noSuchRepository(gun)
