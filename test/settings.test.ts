@@ -158,7 +158,7 @@ test('the fault of each kind of value is explained in plain words', () => {
     threads: 0,
     gunPrefixes: 'docker.io/',
     limits: { parts: 1.5 },
-    access: { publicReads: 'yes', tokenLifeSeconds: 5, clientCertificates: {} },
+    access: { publicReads: 'yes', tokenLifeSeconds: 5, service: '', clientCertificates: {} },
     cache: null,
     webhook: { url: 'hooks' },
     lisen: {},
@@ -167,6 +167,7 @@ test('the fault of each kind of value is explained in plain words', () => {
   assert.deepEqual(lines.map((line) => line.trim()).toSorted(), [
     'access.clientCertificates.caFile: is missing; it must be text',
     'access.publicReads: must be true or false',
+    'access.service: must be 1 to 200 letters, digits, "_", ".", ":", "/" and "-"',
     'access.tokenLifeSeconds: must be 60 or more',
     'cache: must be an object',
     'gunPrefixes: must be a list',

@@ -77,7 +77,7 @@ export const settingsSchema = z.strictObject({
         .describe('URL of the token endpoint as clients reach it; default for built-in: listen.host and port'),
       service: z
         .string()
-        .regex(/^[\w.:/-]{1,200}$/)
+        .regex(/^[\w.:/-]{1,200}$/, 'must be 1 to 200 letters, digits, "_", ".", ":", "/" and "-"')
         .default('countersign')
         .describe('name of this server in tokens (their "aud")'),
       publicReads: z.boolean().default(false).describe('true: everybody may read all repositories'),
