@@ -32,6 +32,8 @@ const size = z
   .min(1)
   .max(2 ** 40)
   .meta({ description: 'bytes of the manifest' })
+/** A tag and the manifest that it should name. */
+export const tagToSet = z.strictObject({ tag, digest, size })
 const signer = someName.optional().meta({ description: 'signer to sign as, in a repository that names it' })
 const checkedAt = z.iso.datetime().optional().meta({ description: 'when the manifest was seen in the registry' })
 const ifMatch = z
@@ -102,7 +104,7 @@ export const signManyTags = operation({
   action: 'sign',
   input: z.strictObject({
     gun: gunInput,
-    set: z.array(z.strictObject({ tag, digest, size })).max(TAGS_MAX).default([]),
+    set: z.array(tagToSet).max(TAGS_MAX).default([]),
     remove: z.array(z.string().min(1).max(TARGET_MAX_LENGTH)).max(TAGS_MAX).default([]),
     as: signer,
     checkedAt,

@@ -151,6 +151,12 @@ describe('tags from a registry, from a pipe, as a signer, under policies', () =>
         printed: 'error: line 2 of - is not "TAG DIGEST SIZE"\n',
       })
     }
+    for (const [line, fault] of [
+      [`-x ${ONE} 1`, /^error: line 3 of -: tag: a tag has 1 to 128 letters, /],
+      ['new sha256:1 1', /^error: line 3 of -: digest: must look like sha256:0123…\n$/],
+      [`new ${ONE} 0`, /^error: line 3 of -: size: must be 1 or more\n$/],
+    ] as const)
+      assert.match((await pipe(`# a list\n\n${line}\n`)).printed, fault)
     assert.match((await pipe(`same ${ONE} 1\nsame ${ONE} 2\n`)).printed, /the tag same is listed twice/)
     await prints('tag remove GUN n0 n1 n2', 'no longer signs 3 tags (targets)\n')
     await prints('tag remove GUN n0 n5 nope', 'no longer signs GUN:n5 (targets)\nnot signed before: n0, nope\n')

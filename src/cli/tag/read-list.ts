@@ -1,12 +1,8 @@
+import type { z } from 'zod'
+import { tagToSet } from '../../admin/tags.ts'
 import { TrustError } from '../../errors.ts'
+import { plainIssue } from '../../plain-issues.ts'
 import { readGivenText } from '../given-file.ts'
-
-/** One line: a tag and the manifest that it should name. */
-interface ListedTag {
-  readonly tag: string
-  readonly digest: string
-  readonly size: number
-}
 
 /**
  * Reads lines `TAG DIGEST SIZE`, ignoring empty ones and those that begin with `#`.
@@ -14,15 +10,20 @@ interface ListedTag {
  * @param file `-` is standard input
  * @throws TrustError BAD_SETTINGS, INVALID_PARAMETERS with the line number
  */
-export async function readTagList(file: string): Promise<ListedTag[]> {
+export async function readTagList(file: string): Promise<z.infer<typeof tagToSet>[]> {
   const content = await readGivenText(file, 'check --from')
   return content.split(/\r?\n/).flatMap((untrimmed, index) => {
     // Trims a byte order mark too, which some editors write.
     const line = untrimmed.trim()
     if (line === '' || line.startsWith('#')) return []
+    const place = `line ${index + 1} of ${file}`
     const words = line.split(/\s+/)
     const [tag = '', digest = '', size = ''] = words
-    if (words.length === 3 && /^\d+$/.test(size)) return [{ tag, digest, size: Number(size) }]
-    throw new TrustError('INVALID_PARAMETERS', `line ${index + 1} of ${file} is not "TAG DIGEST SIZE"`)
+    if (words.length !== 3 || !/^\d+$/.test(size))
+      throw new TrustError('INVALID_PARAMETERS', `${place} is not "TAG DIGEST SIZE"`)
+    const result = tagToSet.safeParse({ tag, digest, size: Number(size) }, { error: plainIssue })
+    if (result.success) return [result.data]
+    const [{ path, message } = { path: [], message: '' }] = result.error.issues
+    throw new TrustError('INVALID_PARAMETERS', `${place}: ${path.join('.')}: ${message}`)
   })
 }
