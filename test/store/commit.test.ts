@@ -394,6 +394,7 @@ test('a failed write is reported as such even if the store has recovered since',
   const commit = commitOf(GUN, 0, [documentOf('root', 1, 'once more')])
   await assert.rejects(store.commit(commit), {
     message: 'nothing can be written at the moment: a write failed: disk full',
+    hint: 'make room if the disk is full, and try again; a publish that did arrive is not refused the second time',
   })
   failing = false
   assert.equal(await store.commit(commit), 1)

@@ -223,7 +223,7 @@ const reasonOf = (error: unknown): string => `a write failed: ${messageOf(error)
 
 function unavailable(reason = 'the store is closed', cause?: unknown): TrustError {
   return new TrustError('STORE_UNAVAILABLE', `nothing can be written at the moment: ${reason}`, {
-    hint: 'try again; a publish that did arrive is not refused the second time',
+    hint: 'make room if the disk is full, and try again; a publish that did arrive is not refused the second time',
     cause,
   })
 }
