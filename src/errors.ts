@@ -79,12 +79,19 @@ export class TrustError extends Error {
  *
  * @param what was tried, with the path
  * @param hint what helps, unless it is a matter of permissions
+ * @param deniedHint what helps then
  */
-export function fileError(code: TrustErrorCode, what: string, cause: unknown, hint: string): TrustError {
+export function fileError(
+  code: TrustErrorCode,
+  what: string,
+  cause: unknown,
+  hint: string,
+  deniedHint = NOT_YOURS,
+): TrustError {
   // Node appends the call and the path, which the message already names.
   const reason = messageOf(cause).replace(/, \w+(?: '.*)?$/s, '')
   const denied = ['EACCES', 'EPERM'].includes((cause as NodeJS.ErrnoException).code ?? '')
-  return new TrustError(code, `${what}: ${reason}`, { hint: denied ? NOT_YOURS : hint, cause })
+  return new TrustError(code, `${what}: ${reason}`, { hint: denied ? deniedHint : hint, cause })
 }
 
 /** True if the error says that a file, or a directory above it, does not exist. */

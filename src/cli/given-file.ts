@@ -15,11 +15,14 @@ export function givenDirectory(name: string): string {
   return resolve(name)
 }
 
+/** Not a matter of the file's owner: docs/INSTALL.md has a wrapper that runs every command as the server's user. */
+const UNREADABLE = 'the user that this runs as must be able to read the file, and to enter the directories above it'
+
 /** Reads a file that an argument or an option names. @throws TrustError BAD_SETTINGS */
 export async function readGiven(file: string, hint = 'check the path'): Promise<Buffer> {
   mustNotBeEmpty('file', file, hint)
   return readFile(file).catch((cause: unknown) => {
-    throw fileError('BAD_SETTINGS', `cannot read ${file}`, cause, hint)
+    throw fileError('BAD_SETTINGS', `cannot read ${file}`, cause, hint, UNREADABLE)
   })
 }
 

@@ -214,6 +214,12 @@ describe('a start is refused', () => {
         await powerless(['check', '--config', 'private.json']),
         denied('cannot read the settings file private.json'),
       )
+      // Such as a colleague's key, where a wrapper runs each command as the server's user.
+      assert.equal(
+        await powerless(['root', 'sign', 'private.json', '--key', 'root.key']),
+        'error: cannot read private.json: EACCES: permission denied\n' +
+          'hint: the user that this runs as must be able to read the file, and to enter the directories above it\n',
+      )
       const elsewhere = { COUNTERSIGN_KEYS_DIRECTORY: 'of-root', COUNTERSIGN_DATA_DIRECTORY: 'd' }
       assert.equal(await powerless(['serve'], elsewhere), denied('cannot write of-root/key-encryption-key'))
     } finally {
