@@ -81,13 +81,13 @@ function needsRewrite(trust: Trust, gun: Gun, head: Head | undefined, document: 
   return document.version <= (head?.highest[document.role] ?? 0) && !isReadable(trust, gun, document)
 }
 
-/** True if everything is here already. Older roots may be new here even if all current documents are not. */
+/**
+ * True if everything is here already. Older roots may be new here even if all current documents are not. A role that is
+ * here and not offered stays as long as the snapshot is the same, which names it.
+ */
 function isHere(trust: Trust, gun: Gun, head: Head | undefined, { documents }: Offered, next: Commit['head']): boolean {
-  const roles = head?.roles ?? {}
-  const after = Object.entries(next.roles)
-  const same = after.every(([role, { sha256 }]) => roles[role]?.sha256 === sha256)
-  if (!same || Object.keys(roles).length !== after.length) return false
-  return documents.every((each) => isReadable(trust, gun, each))
+  const same = Object.entries(next.roles).every(([role, { sha256 }]) => head?.roles[role]?.sha256 === sha256)
+  return same && documents.every((each) => isReadable(trust, gun, each))
 }
 
 function nextHead(trust: Trust, gun: Gun, head: Head | undefined, { current }: Offered, now: number): Commit['head'] {

@@ -26,9 +26,9 @@ export function mustContinueCurrent(
   }
   for (const [role, here] of Object.entries(head.roles)) {
     const there = current.get(role)
-    if (there === undefined && isDelegation(role)) continue
-    if (there === undefined || there.version < here.version) {
-      throw olderThanHere(gun, role, here.version, there?.version ?? 0)
+    // Only delegations may be missing.
+    if (there !== undefined && there.version < here.version) {
+      throw olderThanHere(gun, role, here.version, there.version)
     }
   }
   for (const { role, version, checksums } of documents) {
