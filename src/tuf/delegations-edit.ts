@@ -40,8 +40,8 @@ export function withDelegate(
  * Removes keys from a delegate's role. A key stays in `targets/releases` while another delegation has it. A role left
  * without keys is dropped.
  *
- * @param gone ids of the keys to remove, as metadata names them
- * @returns the new delegations, or undefined if nothing would change
+ * @param gone ids of the keys to remove, as metadata names them; all of the role's, or some
+ * @returns the new delegations, or undefined if there is no such role
  */
 export function withoutDelegate(
   delegations: JsonObject,
@@ -50,7 +50,7 @@ export function withoutDelegate(
 ): JsonObject | undefined {
   const entries = entriesOf(delegations)
   const own = entries.find(({ name }) => name === role)
-  if (own === undefined || (own.keyids.length > 0 && gone.length === 0)) return undefined
+  if (own === undefined) return undefined
   const kept = entries.flatMap((entry) => (entry === own ? without(own, gone) : [entry]))
   const elsewhere = new Set(kept.filter(({ name }) => name !== RELEASES).flatMap(({ keyids }) => keyids))
   const orphans = gone.filter((id) => !elsewhere.has(id))
