@@ -146,6 +146,25 @@ test('metadata that clients would refuse is refused, and nothing is stored', asy
   )
   await refused('twice', ({ documents }) => [...documents(), ...documents()], /comes twice/)
   await refused(
+    'an older version beside the current one',
+    ({ documents, owner }) => {
+      const older = { role: 'targets' as const, bytes: owner.sign('targets') }
+      owner.targets.version += 1
+      return [older, ...documents()]
+    },
+    /targets comes twice/,
+  )
+  await refused(
+    'an older root that clients cannot read',
+    ({ owner, nextRoot }) => {
+      const { snapshot } = owner.root.roles
+      snapshot!.threshold = 2
+      nextRoot()
+      snapshot!.threshold = 1
+    },
+    /threshold 2 of snapshot is above its number of keys/,
+  )
+  await refused(
     'two roots of one version',
     ({ documents, owner }) => [...documents(), { role: 'root', bytes: owner.sign('root') }],
     /root comes twice/,
@@ -276,6 +295,23 @@ test('a delegation cannot be rolled back by an adoption that omits it in between
   await adoptWith(undefined)
   await assert.rejects(adoptWith(3), { code: 'VERSION', message: /targets\/releases version 5/ })
   await adoptWith(6)
+})
+
+test('a delegation that is older here than the offered snapshot says is given up if it is not offered', async (t) => {
+  const here = await server(t)
+  const { owner, documents, roots } = await made()
+  owner.delegate('targets/releases', [makeKey('ecdsa')])
+  const all = documents()
+  await adoptOn(here, all)
+  roots.push(all.find(({ role }) => role === 'root')!)
+  owner.root.version += 1
+  owner.targets.version += 1
+  owner.delegations.get('targets/releases')!.version += 1
+  // As from the cache of a client that skipped it.
+  const offered = documents().filter(({ role }) => role !== 'targets/releases')
+  const { warnings } = await adoptOn(here, offered)
+  assert.match(warnings.join(), /the snapshot names targets\/releases, which is not there/)
+  assert.equal(here.trust.store.head(GUN)?.roles['targets/releases'], undefined)
 })
 
 test('a delegation that no parent names any more is adopted as long as the snapshot lists it', async (t) => {

@@ -212,6 +212,9 @@ test('the server renews targets that it signs at half their life, and retries wi
   clock.now += 8 * DAY
   await renewDue(trust)
   assert.equal(versionOf(), 3)
+  // After years without a server, the first reader gets new ones.
+  clock.now += 1096 * DAY
+  assert.equal((await client.update()).versions['targets'], 4)
   assert.deepEqual((await room.here.check()).findings, [])
 })
 
