@@ -27,11 +27,11 @@ async function published(here: LocalTrust, gun: string, snapshot: 'client' | 'se
 }
 
 /** Two repositories that the server re-signed while its clock was ahead; the clock has since been set right. */
-async function afterTheClockWasAhead(t: TestContext): Promise<{ here: LocalTrust; world: TrustWorld }> {
+async function afterTheClockWasAhead(t: TestContext, ahead = AHEAD): Promise<{ here: LocalTrust; world: TrustWorld }> {
   const here = await localTrustFor(t, NOW)
   const world = await published(here, GUN, 'server')
   await published(here, 'example.org/b', 'client')
-  here.clock.now = NOW + AHEAD
+  here.clock.now = NOW + ahead
   assert.deepEqual(await renewDue(here.trust), { renewed: 2, failed: 0 })
   here.clock.now = NOW + DAY
   return { here, world }
@@ -88,4 +88,11 @@ test('accepting a clock that is right changes nothing; a repeat signs what could
   const { number } = trust.store.tail()
   assert.deepEqual(await acceptClock(trust, TEST_ACTOR), { accepted: false, renewed: 0, failed: 0 })
   assert.equal(trust.store.tail().number, number)
+})
+
+test('what was signed by a clock that was ahead for days is signed anew, too', async (t) => {
+  const { here } = await afterTheClockWasAhead(t, 8 * DAY)
+  assert.equal(endOf(here, 'timestamp'), NOW + 22 * DAY)
+  assert.deepEqual(await acceptClock(here.trust, TEST_ACTOR), { accepted: true, renewed: 2, failed: 0 })
+  assert.equal(endOf(here, 'timestamp'), NOW + 15 * DAY)
 })
