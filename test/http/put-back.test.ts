@@ -103,6 +103,8 @@ describe('the same upload restores a document of its owner that the disk has dam
     await server.restart()
     await world.send(server, parts)
     assert.equal(await statusOf(gun, 'root'), 200)
+    const [entry] = server.running.store.journal({ gun, before: Infinity })
+    assert.deepEqual([entry?.changes, entry?.roles ?? []], [[], []], 'nobody has got a key or a tag')
   })
 
   test('the restored document is found by version, too', async () => {

@@ -82,6 +82,17 @@ test('a timestamp is renewed at half its life; documents signed by clients are l
   assert.deepEqual((await here.check()).findings, [])
 })
 
+test('repositories made together do not come due together: the time differs by up to a tenth', async (t) => {
+  const here = await local(t)
+  const due: number[] = []
+  for (const random of [0, 1]) {
+    const gun = `example.org/${random}`
+    await published({ ...here, trust: { ...here.trust, random: () => random } }, gun)
+    due.push(here.trust.store.head(parseGun(gun))?.renewAt ?? 0)
+  }
+  assert.deepEqual(due, [NOW + 6.3 * DAY, NOW + 7.7 * DAY])
+})
+
 test('a hundred repositories due at once are all renewed', async (t) => {
   const here = await local(t)
   for (let number = 0; number < 100; number += 1) await published(here, `example.org/${number}`)

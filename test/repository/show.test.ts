@@ -4,9 +4,13 @@ import { TrustError } from '../../src/errors.ts'
 import { remove } from '../../src/repository/remove.ts'
 import { describe } from '../../src/repository/show.ts'
 import type { Store } from '../../src/store/store.ts'
-import { TEST_ACTOR } from '../support/local-trust.ts'
+import { localKeys, localPublish, localTrustFor, TEST_ACTOR } from '../support/local-trust.ts'
+import { timeText } from '../support/metadata-file.ts'
 import { GUN, owned } from '../support/owned-repository.ts'
 import { makeKey } from '../support/test-key.ts'
+import { TrustWorld } from '../support/trust-world.ts'
+
+const NOW = Date.parse('2026-11-24T08:00:00.000Z')
 
 const NAMES = Array.from({ length: 20 }, (_, index) => `targets/delegate-${index}`)
 
@@ -95,4 +99,15 @@ test('the description says why clients do not see a tag that a delegation has si
   here.clock.now += 4 * 365 * 86_400_000
   const ended = (await unseen())?.map(([tag = '', why = '']) => `${tag}: ${why.replace(/at .*/, '')}`)
   assert.deepEqual([...new Set(ended)], [...['v1', 'w1', 'w2', 'v2'].map((tag) => `${tag}: targets expired `)])
+})
+
+test('no tag is seen once the snapshot has ended that its publisher must renew', async (t) => {
+  const here = await localTrustFor(t, NOW)
+  const owner = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys: localKeys(here.trust, GUN) })
+  owner.snapshot.expires = timeText(NOW + 86_400_000)
+  await localPublish(here.trust, GUN, owner.parts('root', 'targets'))
+  const unseen = async (now: number): Promise<unknown[]> =>
+    (await describe(here.trust, GUN, now))?.tags.map(({ unseen: why }) => why) ?? []
+  assert.deepEqual(await unseen(NOW), [undefined])
+  assert.match(String(await unseen(NOW + 86_400_001)), /^snapshot expired at /)
 })

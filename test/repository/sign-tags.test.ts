@@ -320,10 +320,15 @@ test('metadata that a server’s signer made for one repository or role cannot b
   for (const role of ['targets/ci', 'targets/releases'] as const) {
     await assert.rejects(send([{ role, bytes: await signed(elsewhere, role) }]), refusal)
   }
+  const other = { keyid: 'x'.repeat(10_000), method: 'ecdsa', sig: 'AAAA' }
+  const { signed: payload, signatures } = JSON.parse(String(await signed(elsewhere, 'targets/ci'))) as {
+    signed: object
+    signatures: object[]
+  }
+  const beside = Buffer.from(JSON.stringify({ signed: payload, signatures: [other, ...signatures] }))
+  await assert.rejects(send([{ role: 'targets/ci', bytes: beside }]), refusal, 'whoever else has signed it')
   // Current bytes are accepted: a client may repeat an upload whose answer was lost.
   await send([{ role: 'targets/ci', bytes: await signed(GUN, 'targets/ci') }])
-  const other = { keyid: 'x'.repeat(10_000), method: 'ecdsa', sig: 'AAAA' }
-  const { signed: payload } = JSON.parse((await signed(elsewhere, 'targets/ci')).toString()) as { signed: object }
   const bytes = Buffer.from(JSON.stringify({ signed: payload, signatures: [other] }))
   await assert.rejects(send([{ role: 'targets/ci', bytes }]), /did not meet threshold/)
   assert.deepEqual(
