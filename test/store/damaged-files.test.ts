@@ -374,10 +374,13 @@ describe('files of a database are checked against their checksums', () => {
       (await readdir(place.directory)).find((each) => each.startsWith('MANIFEST-')) ?? '',
     )
     const good = await readFile(list)
-    const bad = Buffer.from(good)
-    bad[bad.length - 1]! ^= 1
-    await writeFile(list, bad)
-    assert.ok((await texts()).some((text) => /^the list of tables .+ cannot be read$/.test(text)))
+    // In its last record, and in its first one, after which others follow.
+    for (const at of [good.length - 1, 10]) {
+      const bad = Buffer.from(good)
+      bad[at]! ^= 1
+      await writeFile(list, bad)
+      assert.ok((await texts()).some((text) => /^the list of tables .+ cannot be read$/.test(text)))
+    }
     await writeFile(list, good)
 
     await writeFile(join(place.directory, 'CURRENT'), '')
