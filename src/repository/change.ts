@@ -53,7 +53,7 @@ export async function changeWithResult<Result>(
   })
 }
 
-/** As `changeWithResult`, without a result of `compute`. @returns false if nothing was changed */
+/** As `changeWithResult`, without a result of `compute`. @returns false if nothing was changed @throws as that does */
 export async function change(
   trust: Trust,
   gun: Gun,
@@ -65,7 +65,12 @@ export async function change(
   })
 }
 
-/** Writes records that belong to no repository. @param compute gets the time, milliseconds since 1970 */
+/**
+ * Writes records that belong to no repository.
+ *
+ * @param compute gets the time, milliseconds since 1970
+ * @throws as `changeWithResult` does
+ */
 export async function changeRecords(
   trust: Trust,
   actor: Actor,

@@ -28,6 +28,8 @@ const RECORDS_MAX = 10_000
 /**
  * Returns the changefeed, read from the journal: one record for each stored timestamp and each effective delete. Always
  * oldest first, whichever way it was selected.
+ *
+ * @throws TrustError CORRUPT, STORE_UNAVAILABLE
  */
 export async function changefeed(store: Store, query: ChangefeedQuery): Promise<ChangeRecord[]> {
   const { gun, records, changeId } = query

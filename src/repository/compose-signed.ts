@@ -13,7 +13,7 @@ import type { Trust } from './trust.ts'
  * @param head the head that they were computed from
  * @param now milliseconds since 1970
  * @returns undefined if all of them are current already
- * @throws TrustError INVALID_UPDATE, VERSION, SIGNING_FAILED
+ * @throws TrustError INVALID_UPDATE, VERSION, SIGNING_FAILED, SIGNER_UNAVAILABLE, CORRUPT
  */
 export async function composeSigned(
   trust: Trust,

@@ -28,7 +28,8 @@ interface Proposal {
  * signatures leave the process only after the commit.
  *
  * @param head the head that the proposal was computed from
- * @throws TrustError SIGNING_FAILED
+ * @param now milliseconds since 1970
+ * @throws TrustError SIGNING_FAILED, SIGNER_UNAVAILABLE, CORRUPT
  */
 export async function compose(
   trust: Trust,

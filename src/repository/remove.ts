@@ -11,6 +11,7 @@ import type { Trust } from './trust.ts'
  * continue above them.
  *
  * @returns false if there was nothing to remove
+ * @throws TrustError as `changeWithResult` does
  */
 export async function remove(trust: Trust, gun: Gun, actor: Actor): Promise<boolean> {
   return change(trust, gun, async (head) => {

@@ -11,6 +11,8 @@ import type { Trust } from './trust.ts'
 /**
  * Returns the key with which the server signs a role: the one that root names or, before the first publish and if a client
  * holds the role's key, the pending one (wire spec §7, GET).
+ *
+ * @throws TrustError as `rotateKey` does
  */
 export async function currentKey(trust: Trust, gun: Gun, role: ServerRole, actor: Actor): Promise<PublicKey> {
   const head = trust.store.head(gun)
@@ -22,6 +24,8 @@ export async function currentKey(trust: Trust, gun: Gun, role: ServerRole, actor
 /**
  * Returns the key that the next root should name (wire spec §7, POST): the pending one, or a new one if there is none.
  * Returns the same key until a root that names it is published; the call itself rotates nothing.
+ *
+ * @throws TrustError SIGNING_FAILED, SIGNER_UNAVAILABLE; what `changeWithResult` throws
  */
 export async function rotateKey(trust: Trust, gun: Gun, role: ServerRole, actor: Actor): Promise<PublicKey> {
   const waiting = pendingKey(trust, gun, role)

@@ -63,6 +63,7 @@ export interface Description {
  * @param now milliseconds since 1970, for warnings about expired documents
  * @param places of root keys
  * @returns undefined if it has no metadata, or was deleted meanwhile
+ * @throws TrustError CORRUPT if root or targets is damaged, or every document with tags; STORE_UNAVAILABLE
  */
 export async function describe(
   trust: Readable,

@@ -77,7 +77,8 @@ export function isWithPublisher(gun: Gun, role: 'targets' | 'snapshot', hint: st
  *
  * @param named the role's keys, as named by the document that delegates to it
  * @param held the keys to sign with; defaults to all that the server holds
- * @throws TrustError SIGNING_FAILED if there are fewer keys than the role's threshold, or one does not open
+ * @throws TrustError SIGNING_FAILED if there are fewer keys than the role's threshold, or one does not open;
+ *   SIGNER_UNAVAILABLE; INVALID_UPDATE if the document would be over the limits of our own parser
  */
 export async function signRole(
   trust: Trust,

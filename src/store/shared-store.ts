@@ -18,6 +18,7 @@ export interface SharedStore extends Store {
  * @param journalEnd returns the number of the newest journal entry
  * @param writes the counts that the writing thread keeps
  * @param write commits in the writing thread
+ * @throws TrustError DATA_LOCKED, DATA_DAMAGED
  */
 export async function openSharedStore(
   directory: string,

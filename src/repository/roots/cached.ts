@@ -13,7 +13,11 @@ export interface CachedRoot {
   readonly why?: string
 }
 
-/** Reads the stored roots up to a version, letting other work run: each may name all earlier certificates. */
+/**
+ * Reads the stored roots up to a version, letting other work run: each may name all earlier certificates.
+ *
+ * @throws TrustError CORRUPT, STORE_UNAVAILABLE; INVALID_UPDATE for one that is unsound by today's rules
+ */
 export async function storedRoots(trust: Readable, gun: Gun, newest: number): Promise<Map<number, Root>> {
   const roots = new Map<number, Root>()
   for (let version = 1; version <= newest; version += 1) {

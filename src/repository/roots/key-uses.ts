@@ -20,7 +20,7 @@ interface RootKeyUse {
  * between.
  *
  * @param keyId as people name it
- * @throws TrustError STORE_UNAVAILABLE
+ * @throws TrustError CORRUPT if the list of repositories is damaged; STORE_UNAVAILABLE
  */
 export async function rootKeyUses(trust: Readable, keyId: string): Promise<{ uses: RootKeyUse[]; damaged: Gun[] }> {
   const uses: RootKeyUse[] = []

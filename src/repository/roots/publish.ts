@@ -17,7 +17,7 @@ import { describeStagedRoot, rootOf, withoutStagedRoot } from './staged.ts'
  * timestamp. Verifies it like any upload.
  *
  * @returns the new root's version
- * @throws TrustError NOT_FOUND, WRONG_STATE while signatures are missing, INVALID_UPDATE, SIGNING_FAILED
+ * @throws TrustError NOT_FOUND, WRONG_STATE while signatures are missing; what `composeSigned` throws
  */
 export async function publishStagedRoot(trust: Trust, gun: Gun, actor: Actor): Promise<number> {
   return changeWithResult(trust, gun, async (head, now) => {

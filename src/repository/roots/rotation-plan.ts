@@ -42,6 +42,7 @@ export interface RotationPlan {
  *
  * @param now milliseconds since 1970
  * @returns undefined if there is no such repository
+ * @throws TrustError as `storedRoots` does; CORRUPT if a staged root is damaged
  */
 export async function planRotation(
   trust: Readable,

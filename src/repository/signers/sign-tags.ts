@@ -46,7 +46,8 @@ export interface SignResult {
  * Has the server sign and remove tags, all in one publish. As in docker, a delegate signs in every delegation that names its
  * key and whose paths fit: `targets/NAME` and `targets/releases`.
  *
- * @throws TrustError NOT_FOUND; WRONG_STATE if the server does not hold the keys needed; PRECONDITION; POLICY
+ * @throws TrustError NOT_FOUND; WRONG_STATE if the server does not hold the keys needed; PRECONDITION; POLICY; what
+ *   `composeSigned` throws
  */
 export async function signTags(trust: Trust, gun: Gun, request: SignRequest, actor: Actor): Promise<SignResult> {
   const { set, remove, as: signer, ifMatch, permit } = request

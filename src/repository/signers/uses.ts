@@ -19,6 +19,8 @@ interface SignerUse {
 /**
  * Finds where any of these keys may sign, sorted by repository, and the repositories that cannot be read.
  * Does not look at delegations of delegations.
+ *
+ * @throws TrustError CORRUPT if the list of repositories is damaged; STORE_UNAVAILABLE
  */
 export async function signerUses(
   trust: Readable,

@@ -57,7 +57,7 @@ export class Account {
   }
 }
 
-/** Compares the stored records of one repository with what the journal says. */
+/** Compares the stored records of one repository with what the journal says. @throws TrustError STORE_UNAVAILABLE */
 export async function checkAccount(
   gun: Gun,
   account: Account,

@@ -30,6 +30,8 @@ export type RecordCounts = Record<string, number>
 /**
  * Audits a store: every record must be whole and found both by iterating and by its key, the journal must be an unbroken
  * chain up to the anchor, and everything else must be exactly what the journal says.
+ *
+ * @throws TrustError STORE_UNAVAILABLE
  */
 export async function auditStore(
   { records, reader, anchor }: StoreSnapshot,

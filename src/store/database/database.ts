@@ -42,7 +42,11 @@ export class Database extends Records {
     return new Database(directory, level)
   }
 
-  /** Opens another handle on a database that this process has open, to read in this thread. @throws TrustError DATA_DAMAGED */
+  /**
+   * Opens another handle on a database that this process has open, for reading in another thread.
+   *
+   * @throws TrustError DATA_LOCKED, DATA_DAMAGED
+   */
   static async share(directory: string): Promise<Database> {
     return new Database(directory, await openLevel(directory, false))
   }
