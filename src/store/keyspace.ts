@@ -1,33 +1,36 @@
 import type { Gun } from '../tuf/gun.ts'
 
-/**
- * Builds and parses all database keys. The first byte tells the kind of record. Names are length-prefixed, so that no
- * key of a repository can be taken for one of another repository. Numbers are big-endian, so that they sort as bytes.
- */
-type KeyKind = keyof typeof TAGS
+/** A part of a key. A name is length-prefixed; a text goes on to the end. */
+type PartKind = 'name' | 'text' | 'number' | 'hash'
 
-const TAGS = {
+/**
+ * All database keys. The first byte tells the kind of record. Names are length-prefixed, so that no key of a repository can
+ * be taken for one of another repository. Numbers are big-endian, so that they sort as bytes.
+ */
+const KINDS = {
   /** Format version and store id; the first record ever written. */
-  format: 'f',
+  format: { tag: 'f', parts: [] },
   /** gun → Head. */
-  head: 'h',
+  head: { tag: 'h', parts: ['text'] },
   /** gun, role, sha256 → document. */
-  document: 'd',
+  document: { tag: 'd', parts: ['name', 'name', 'hash'] },
   /** gun, role, version → sha256. */
-  version: 'v',
+  version: { tag: 'v', parts: ['name', 'name', 'number'] },
   /** gun, role → the keys that the server made. */
-  keys: 'k',
+  keys: { tag: 'k', parts: ['name', 'name'] },
   /** key id → gun and role that it was made for. */
-  owner: 'o',
+  owner: { tag: 'o', parts: ['text'] },
   /** renewAt, gun → nothing: the index of due times. */
-  due: 't',
+  due: { tag: 't', parts: ['number', 'text'] },
   /** number → journal entry. */
-  journal: 'j',
+  journal: { tag: 'j', parts: ['number'] },
   /** gun, revision → number of the journal entry. */
-  history: 'g',
+  history: { tag: 'g', parts: ['name', 'number'] },
   /** kind, name → JSON value. */
-  record: 'r',
-} as const
+  record: { tag: 'r', parts: ['name', 'text'] },
+} as const satisfies Readonly<Record<string, { readonly tag: string; readonly parts: readonly PartKind[] }>>
+
+type KeyKind = keyof typeof KINDS
 
 export const formatKey = (): Buffer => key('format')
 export const headKey = (gun: Gun): Buffer => key('head', text(gun))
@@ -59,30 +62,37 @@ export function dueUntil(time: number): Buffer {
 
 /** Parses a key, for audits and iteration; undefined for a key that this file did not build. */
 export function parseKey(bytes: Buffer): { kind: KeyKind; parts: (string | number)[] } | undefined {
-  const kind = (Object.keys(TAGS) as KeyKind[]).find((each) => TAGS[each].charCodeAt(0) === bytes[0])
+  const kind = (Object.keys(KINDS) as KeyKind[]).find((each) => KINDS[each].tag.charCodeAt(0) === bytes[0])
   if (kind === undefined) return undefined
-  const rest = bytes.subarray(1)
-  switch (kind) {
-    case 'format':
-      return rest.length === 0 ? { kind, parts: [] } : undefined
-    case 'head':
-    case 'owner':
-      return { kind, parts: [rest.toString()] }
-    case 'due':
-      return rest.length > 8 ? { kind, parts: [readNumber(rest), rest.toString('utf8', 8)] } : undefined
-    case 'record':
-      return withRest(kind, rest)
-    case 'journal':
-      return rest.length === 8 ? { kind, parts: [readNumber(rest)] } : undefined
-    case 'history':
-      return withNames(kind, rest, 1, 8)
-    case 'keys':
-      return withNames(kind, rest, 2, 0)
-    case 'version':
-      return withNames(kind, rest, 2, 8)
-    case 'document':
-      return withNames(kind, rest, 2, 32)
+  const parts: (string | number)[] = []
+  let at = 1
+  for (const part of KINDS[kind].parts) {
+    const end = endOf(part, bytes, at)
+    if (end > bytes.length) return undefined
+    parts.push(readPart(part, bytes, at, end))
+    at = end
   }
+  return at === bytes.length ? { kind, parts } : undefined
+}
+
+/** Returns where a part ends; beyond the bytes if they are too few. */
+function endOf(part: PartKind, bytes: Buffer, at: number): number {
+  switch (part) {
+    case 'name':
+      return at + 2 > bytes.length ? Infinity : at + 2 + bytes.readUInt16BE(at)
+    case 'text':
+      return bytes.length
+    case 'number':
+      return at + 8
+    case 'hash':
+      return at + 32
+  }
+}
+
+function readPart(part: PartKind, bytes: Buffer, at: number, end: number): string | number {
+  if (part === 'number') return Number(bytes.readBigUInt64BE(at))
+  if (part === 'hash') return bytes.toString('hex', at, end)
+  return bytes.toString('utf8', part === 'name' ? at + 2 : at, end)
 }
 
 /** Describes a key: `head docker.io/acme/app`, `user alice`. */
@@ -92,32 +102,6 @@ export function nameOf(key: Buffer): string {
   return words.map((word) => (word === '' ? '(server)' : word)).join(' ')
 }
 
-function withNames(
-  kind: KeyKind,
-  rest: Buffer,
-  names: number,
-  tail: number,
-): { kind: KeyKind; parts: (string | number)[] } | undefined {
-  const parts: (string | number)[] = []
-  let at = 0
-  for (let each = 0; each < names; each += 1) {
-    if (at + 2 > rest.length) return undefined
-    const end = at + 2 + rest.readUInt16BE(at)
-    parts.push(rest.toString('utf8', at + 2, end))
-    at = end
-  }
-  if (rest.length - at !== tail) return undefined
-  if (tail === 8) parts.push(readNumber(rest.subarray(at)))
-  if (tail === 32) parts.push(rest.toString('hex', at))
-  return { kind, parts }
-}
-
-/** Parses a length-prefixed name, followed by another name up to the end. */
-function withRest(kind: KeyKind, rest: Buffer): { kind: KeyKind; parts: string[] } | undefined {
-  const end = rest.length < 2 ? Infinity : 2 + rest.readUInt16BE(0)
-  return end < rest.length ? { kind, parts: [rest.toString('utf8', 2, end), rest.toString('utf8', end)] } : undefined
-}
-
 /** A part of a key: writes itself into the draft at this position. @returns where the next part begins */
 type Part = (at: number) => number
 
@@ -125,7 +109,7 @@ type Part = (at: number) => number
 const draft = Buffer.alloc(4_096)
 
 function key(kind: KeyKind, ...parts: readonly Part[]): Buffer {
-  draft.writeUInt8(TAGS[kind].charCodeAt(0))
+  draft.writeUInt8(KINDS[kind].tag.charCodeAt(0))
   const length = parts.reduce((at, part) => part(at), 1)
   return Buffer.from(draft.subarray(0, length))
 }
@@ -157,10 +141,6 @@ function write(characters: string, at: number): number {
   const length = draft.write(characters, at)
   if (at + length > draft.length - 4) throw new RangeError('a key of more than 4 KB')
   return length
-}
-
-function readNumber(bytes: Buffer): number {
-  return Number(bytes.readBigUInt64BE(0))
 }
 
 /** Returns the bounds of all keys that begin with this prefix. */
