@@ -27,7 +27,8 @@ export interface Root {
   readonly roles: Readonly<Record<BaseRole, RoleKeys>>
 }
 
-const badRoot: Fail = (text) => refuse('ErrBadRoot', text)
+/** Refuses an update because of its root. */
+export const badRoot: Fail = (text) => refuse('ErrBadRoot', text)
 const CHAIN = 'could not validate the path to a trusted root: '
 const ROTATE = 'could not rotate trust to a new trusted root: '
 

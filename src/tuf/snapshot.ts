@@ -10,7 +10,8 @@ import { formatTime } from './time.ts'
 /** A snapshot's entries for root, targets and each delegation. */
 export type SnapshotMeta = ReadonlyMap<string, FileMeta>
 
-const badSnapshot: Fail = (text) => refuse('ErrBadSnapshot', text)
+/** Refuses an update because of its snapshot. */
+export const badSnapshot: Fail = (text) => refuse('ErrBadSnapshot', text)
 
 /**
  * Checks a snapshot's structure (wire spec §6.5): root and targets with a sha256 each, and only names of roles. Returns

@@ -1,6 +1,5 @@
-import { refuse, TrustError } from '../errors.ts'
+import { TrustError } from '../errors.ts'
 import type { Current } from './current.ts'
-import type { Fail } from './json/members.ts'
 import { limitKeys } from './keys/limit.ts'
 import { checkThreshold, countSigners } from './keys/threshold.ts'
 import { checkExpiry, type Metadata } from './metadata.ts'
@@ -14,7 +13,7 @@ import {
   type TargetsRole,
 } from './role.ts'
 import type { Root } from './root.ts'
-import { parseTargets, type Targets } from './targets.ts'
+import { badTargets, parseTargets, type Targets } from './targets.ts'
 
 /** targets and its delegations after an update. */
 export interface TargetsTree {
@@ -31,8 +30,6 @@ export interface TargetsTree {
    */
   readonly verifyTargets: () => void
 }
-
-const badTargets: Fail = (text) => refuse('ErrBadTargets', text)
 
 /**
  * The most signatures verified for one update. Uploaders choose how many there are, each can take milliseconds, and

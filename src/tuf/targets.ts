@@ -43,7 +43,8 @@ const HASHES = [
 ]
 const HASH_NAMES = HASHES.map(({ algorithm }) => algorithm)
 
-const badTargets: Fail = (text) => refuse('ErrBadTargets', text)
+/** Refuses an update because of targets or a delegation. */
+export const badTargets: Fail = (text) => refuse('ErrBadTargets', text)
 
 /**
  * Checks the structure of targets or of a delegation (wire spec §6.3), and also refuses what clients would fail on:

@@ -3,13 +3,12 @@ import type { Checksums } from './checksum.ts'
 import type { Current } from './current.ts'
 import { checkFileMeta } from './file-meta.ts'
 import { shellQuoted, type Gun } from './gun.ts'
-import type { Fail } from './json/members.ts'
 import { limitKeys } from './keys/limit.ts'
 import { checkThreshold } from './keys/threshold.ts'
 import { checkExpiry, type Metadata } from './metadata.ts'
 import { isDelegation, isServerRole, parentOf } from './role.ts'
-import { aliveFrom, isAlive, parseRoot, storedRoot, verifyRoot, type Root } from './root.ts'
-import { parseSnapshot, type SnapshotMeta } from './snapshot.ts'
+import { aliveFrom, badRoot, isAlive, parseRoot, storedRoot, verifyRoot, type Root } from './root.ts'
+import { badSnapshot, parseSnapshot, type SnapshotMeta } from './snapshot.ts'
 import { acceptTargets, type TargetsTree } from './targets-tree.ts'
 import { formatTime } from './time.ts'
 import { checkVersion } from './version.ts'
@@ -23,9 +22,6 @@ interface Accepted {
   /** Checksums of root, targets and the delegations that are current after the update. */
   readonly files: ReadonlyMap<string, Checksums>
 }
-
-const badRoot: Fail = (text) => refuse('ErrBadRoot', text)
-const badSnapshot: Fail = (text) => refuse('ErrBadSnapshot', text)
 
 /**
  * Decides whether an upload may become current: makes every check that a client would make, in the order of wire spec §6.
@@ -63,7 +59,7 @@ export function acceptUpdate(
 function mustBeginLater(stored: Root, gun: Gun, now: number, upload: Metadata | undefined): void {
   const begins = aliveFrom(stored, gun, now)
   if (begins === undefined) {
-    refuse('ErrBadRoot', 'the certificates of the stored root have expired: no client accepts this repository any more')
+    return badRoot('the certificates of the stored root have expired: no client accepts this repository any more')
   }
   if (upload !== undefined) return
   const text = `no client accepts this repository before ${formatTime(begins)}, when the certificates of the stored root begin`

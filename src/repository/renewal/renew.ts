@@ -1,11 +1,10 @@
-import { refuse, TrustError } from '../../errors.ts'
+import { TrustError } from '../../errors.ts'
 import type { Commit, Head } from '../../store/store.ts'
 import type { Checksums } from '../../tuf/checksum.ts'
 import type { Gun } from '../../tuf/gun.ts'
-import type { Fail } from '../../tuf/json/members.ts'
 import { checkExpiry } from '../../tuf/metadata.ts'
 import { isServerRole } from '../../tuf/role.ts'
-import type { Root } from '../../tuf/root.ts'
+import { badRoot, type Root } from '../../tuf/root.ts'
 import { parseSnapshot } from '../../tuf/snapshot.ts'
 import { change, SERVER_ACTOR, type Draft } from '../change.ts'
 import { compose, makeSnapshot } from '../compose.ts'
@@ -15,8 +14,6 @@ import type { Signed } from '../sign-role.ts'
 import { signedHere } from '../signed-here.ts'
 import type { Trust } from '../trust.ts'
 import { renewedTargets } from './targets.ts'
-
-const badRoot: Fail = (text) => refuse('ErrBadRoot', text)
 
 /**
  * What to re-sign. `due`: what has passed half of its life; `expired`: only what has expired, when it is read; `ahead`: what
