@@ -14,10 +14,17 @@ import type { Documents, Readable, Trust } from './trust.ts'
  * Reads the current document of a role, as stored; undefined if there is none, or if it was deleted since the head was
  * read.
  *
+ * @param head undefined if nothing is stored of the repository
+ *
  * @throws TrustError CORRUPT, also if the document that the head names is missing
  */
-export function currentDocument({ store }: Documents, gun: Gun, head: Head, role: Role): StoredDocument | undefined {
-  const state = head.roles[role]
+export function currentDocument(
+  { store }: Documents,
+  gun: Gun,
+  head: Head | undefined,
+  role: Role,
+): StoredDocument | undefined {
+  const state = head?.roles[role]
   if (state === undefined) return undefined
   const document = store.document(gun, role, { sha256: state.sha256 })
   if (document !== undefined) return document
@@ -27,14 +34,14 @@ export function currentDocument({ store }: Documents, gun: Gun, head: Head, role
 }
 
 /** As `currentDocument`, but decodes the document. @throws TrustError CORRUPT */
-export function loadCurrent(trust: Documents, gun: Gun, head: Head, role: Role): Metadata | undefined {
+export function loadCurrent(trust: Documents, gun: Gun, head: Head | undefined, role: Role): Metadata | undefined {
   const document = currentDocument(trust, gun, head, role)
   return document && parseMetadata(role, document.bytes)
 }
 
 /** Reads the current root, without checking its keys again. @throws TrustError CORRUPT, INVALID_UPDATE */
 export function currentRoot(trust: Readable, gun: Gun, head: Head | undefined): Root | undefined {
-  const metadata = head && loadCurrent(trust, gun, head, 'root')
+  const metadata = loadCurrent(trust, gun, head, 'root')
   return metadata && storedRoot(metadata)
 }
 
@@ -45,7 +52,7 @@ export function currentDelegations(
   head: Head | undefined,
   role: TargetsRole,
 ): Targets['delegations'] | undefined {
-  const metadata = head && loadCurrent(trust, gun, head, role)
+  const metadata = loadCurrent(trust, gun, head, role)
   return metadata && parseTargets(metadata).delegations
 }
 
@@ -57,8 +64,8 @@ export function namedKeys(trust: Readable, gun: Gun, role: SignedRole): RoleKeys
 }
 
 /** As `loadCurrent`, but reuses recently decoded documents without reading them again: for changes, never for `check`. */
-export function recallCurrent(trust: Trust, gun: Gun, head: Head, role: Role): Metadata | undefined {
-  const state = head.roles[role]
+export function recallCurrent(trust: Trust, gun: Gun, head: Head | undefined, role: Role): Metadata | undefined {
+  const state = head?.roles[role]
   return state && trust.decoded.get(gun, role, state.sha256, () => loadCurrent(trust, gun, head, role))
 }
 
@@ -77,7 +84,7 @@ export function currentOf(trust: Trust, gun: Gun, head: Head | undefined): Curre
   return {
     roles: new Map(Object.entries(roles)),
     floor: (role) => (exists ? (head?.highest[role] ?? 0) : 0),
-    load: (role) => (head === undefined ? undefined : recallCurrent(trust, gun, head, role)),
+    load: (role) => recallCurrent(trust, gun, head, role),
     keyOwner: (keyId) => trust.store.keyOwner(keyId),
   }
 }

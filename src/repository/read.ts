@@ -20,7 +20,7 @@ const MEND_AGAIN_AFTER = 10 * 60_000
  */
 export async function readCurrent(trust: Trust, gun: Gun, role: Role): Promise<StoredDocument | undefined> {
   const head = trust.store.head(gun)
-  if (head === undefined || !isServerRole(role)) return head && currentDocument(trust, gun, head, role)
+  if (head === undefined || !isServerRole(role)) return currentDocument(trust, gun, head, role)
   if (isDue(trust, gun, head, trust.now(), 'expired')) await renewOnce(trust, gun)
   const newest = trust.store.head(gun) ?? head
   try {
@@ -49,17 +49,12 @@ export async function readConsistent(
 ): Promise<StoredDocument | undefined> {
   try {
     // If the current document is lost, throw: clients would take "not found" for a repository that does not exist.
-    return trust.store.document(gun, role, at) ?? documentIfCurrent(trust, gun, role, at)
+    const document = trust.store.document(gun, role, at)
+    return document ?? currentDocument(trust, gun, headIfCurrent(trust, gun, role, at), role)
   } catch (error) {
     if (isServerRole(role)) await replace(trust, gun, role, at)
     throw error
   }
-}
-
-/** Reads the document if it is the current one. @throws TrustError CORRUPT if the head names it, but it is missing */
-function documentIfCurrent(trust: Trust, gun: Gun, role: Role, at: ConsistentName): StoredDocument | undefined {
-  const head = headIfCurrent(trust, gun, role, at)
-  return head && currentDocument(trust, gun, head, role)
 }
 
 /** Returns the head if the named document is current. */

@@ -32,7 +32,7 @@ export function roleChanges(
   return documents.flatMap((document) => {
     const after = namedRoles(document)
     // If the current document is damaged, or unsound by newer rules, everything counts as new.
-    const before = unlessDamaged(() => namedRoles(head && recallCurrent(trust, gun, head, document.role))) ?? NONE
+    const before = unlessDamaged(() => namedRoles(recallCurrent(trust, gun, head, document.role))) ?? NONE
     return [...new Set([...before.keys(), ...after.keys()])].flatMap((role) =>
       changeOf(role, before.get(role), after.get(role)),
     )

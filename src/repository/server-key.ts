@@ -16,7 +16,7 @@ import type { Trust } from './trust.ts'
  */
 export async function currentKey(trust: Trust, gun: Gun, role: ServerRole, actor: Actor): Promise<PublicKey> {
   const head = trust.store.head(gun)
-  const root = head === undefined ? undefined : recallCurrent(trust, gun, head, 'root')
+  const root = recallCurrent(trust, gun, head, 'root')
   const [held] = root === undefined ? [] : heldKeys(trust, gun, role, storedRoot(root).roles[role])
   return held === undefined ? rotateKey(trust, gun, role, actor) : publicPart(held.key)
 }

@@ -24,7 +24,7 @@ export function tagChanges(
     const { role } = document
     if (!isTargetsRole(role)) return []
     // If the current document is damaged, everything signed now counts as changed.
-    const before = head && unlessDamaged(() => recallCurrent(trust, gun, head, role))
+    const before = unlessDamaged(() => recallCurrent(trust, gun, head, role))
     return targetChanges(document, before).flatMap(({ name: tag, from: old, to: now }): TagChange[] => {
       const [from, to] = [digestOf(old), digestOf(now)]
       return from === to ? [] : [{ role, tag, from, to }]

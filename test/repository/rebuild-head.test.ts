@@ -60,7 +60,7 @@ for (const snapshot of ['server', 'client'] as const) {
       ...(snapshot === 'client' ? ['snapshot' as const] : []),
     ] as const) {
       await change(here.trust, GUN, async (head, now) => {
-        const damaged = [loadCurrent(here.trust, GUN, head!, role)!]
+        const damaged = [loadCurrent(here.trust, GUN, head, role)!]
         return putBack(here.trust, GUN, head!, now, damaged, TEST_ACTOR)
       })
       mustBeProposed(here, `${role} put back`)

@@ -45,7 +45,7 @@ interface Pin {
  */
 export function pinOf(trust: Readable, gun: Gun, now: number): Pin {
   const head = trust.store.head(gun)
-  const document = head && currentDocument(trust, gun, head, 'root')
+  const document = currentDocument(trust, gun, head, 'root')
   if (document === undefined) return noSuchRepository(gun)
   const root = storedRoot(parseMetadata('root', document.bytes))
   const fault = rootFault(root, gun, now)

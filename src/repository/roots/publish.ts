@@ -43,7 +43,7 @@ async function signedTargets(
   now: number,
   root: Root,
 ): Promise<Signed | undefined> {
-  const current = head && loadCurrent(trust, gun, head, 'targets')
+  const current = loadCurrent(trust, gun, head, 'targets')
   const named = root.roles.targets
   if (head !== undefined && current !== undefined && countSigners(current, named.keys) >= named.threshold) {
     // No client publishes over expired targets: if the server can now sign them, do it at once.

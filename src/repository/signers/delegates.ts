@@ -87,7 +87,7 @@ async function changeDelegations(
 ): Promise<Delegated> {
   return changeWithResult(trust, gun, async (head, now) => {
     const { named, held } = targetsSigning(trust, gun, head, OWNERS_WAY)
-    const current = head && recallCurrent(trust, gun, head, 'targets')
+    const current = recallCurrent(trust, gun, head, 'targets')
     if (current === undefined) throw new Error('a repository without targets')
     const delegations = edit((current.signed['delegations'] ?? {}) as JsonObject, parseTargets(current))
     if (delegations === undefined) {

@@ -28,7 +28,7 @@ export interface RoleBefore extends Signing {
  */
 export function roleBefore(trust: Trust, gun: Gun, head: Head | undefined, signing: Signing, now: number): RoleBefore {
   const { role, named, held, own = [] } = signing
-  const current = head && recallCurrent(trust, gun, head, role)
+  const current = recallCurrent(trust, gun, head, role)
   if (current === undefined) return { ...signing, current, base: undefined, isDue: false }
   const isHalfOver = targetsAreDue(current.expires, now)
   // Stored targets are always signed by keys that the current root names.

@@ -57,7 +57,7 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
     mustMatch(gun, etag, ifMatch)
     const roles = signings.map((signing) => roleBefore(trust, gun, head, signing, now))
     // A policy must also see the owner's targets, which the delegate's tags would override for clients.
-    const targets = head && recallCurrent(trust, gun, head, 'targets')
+    const targets = recallCurrent(trust, gun, head, 'targets')
     const seen = [...roles.map(({ base }) => base), targets]
     const mustBePermitted = (): void => permit?.((tag) => seen.flatMap((each) => digestOf(each, tag)), now)
     mustBePermitted()

@@ -23,7 +23,7 @@ export function signedReleases(
 ): Metadata | undefined {
   const named = delegations.get(RELEASES)
   try {
-    const metadata = head && named && recallCurrent(trust, gun, head, RELEASES)
+    const metadata = named && recallCurrent(trust, gun, head, RELEASES)
     return metadata && named && countSigners(metadata, named.keys) >= named.threshold ? metadata : undefined
   } catch (error) {
     if (error instanceof TrustError) return undefined
@@ -50,7 +50,7 @@ export function shadowedTags(trust: Trust, gun: Gun, { set, remove }: TargetsEdi
  */
 export function remainingTags(trust: Trust, gun: Gun, { remove }: TargetsEdit): string[] {
   const head = trust.store.head(gun)
-  const targets = head && remove.length > 0 ? recallCurrent(trust, gun, head, 'targets') : undefined
+  const targets = remove.length > 0 ? recallCurrent(trust, gun, head, 'targets') : undefined
   const said = new Set(targets && targetEntries(targets).map(({ name }) => name))
   return remove.filter((tag) => said.has(tag))
 }

@@ -77,7 +77,7 @@ export function firstRoleOf(trust: Trust, gun: Gun, signer: string): TargetsRole
 
 /** Returns the root of a repository, if the server can make the snapshot and timestamp that new targets need. */
 function rootSignedHere(trust: Trust, gun: Gun, head: Head | undefined): Root {
-  const metadata = head && recallCurrent(trust, gun, head, 'root')
+  const metadata = recallCurrent(trust, gun, head, 'root')
   if (head === undefined || metadata === undefined) {
     return noSuchRepository(gun, `"countersign repo create ${shellQuoted(gun)}" makes one that the server signs`)
   }
@@ -96,7 +96,7 @@ function delegationsOf(
 ): Signing[] {
   const root = rootSignedHere(trust, gun, head)
   const keys = signerKeys(trust, findSigner(trust, signer))
-  const targets = head && recallCurrent(trust, gun, head, 'targets')
+  const targets = recallCurrent(trust, gun, head, 'targets')
   const delegations = targets === undefined ? [] : [...parseTargets(targets).delegations.values()]
   const own = delegations.flatMap((named) => {
     const held = keys.filter(({ keyId }) => named.keys.has(keyId)).map((key) => ({ owner: SERVER, key }))
