@@ -1,6 +1,9 @@
 import { LimitedMap } from './limited-map.ts'
 import { ownText } from './own-bytes.ts'
 
+/** Characters; results for longer names are not cached. */
+const NAME_MAX_LENGTH = 4_096
+
 /**
  * Caches results of a pure function by name: keys and certificates recur with every publish, and parsing one costs more
  * than verifying with it. Evicts what was cached first.
@@ -28,6 +31,3 @@ export class Memo<Value> {
     return made
   }
 }
-
-/** Characters. */
-const NAME_MAX_LENGTH = 4_096

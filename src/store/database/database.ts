@@ -15,6 +15,9 @@ export interface Write {
   readonly asFound?: Buffer
 }
 
+/** Directories of the databases that this thread has open for writing. */
+const written = new Set<string>()
+
 /** LevelDB, with every record hashed and every error translated. Never creates a database by opening, and never repairs. */
 export class Database extends Records {
   readonly directory: string
@@ -112,6 +115,3 @@ export class Database extends Records {
 function recordOf({ key, payload, asFound }: Write): Buffer | undefined {
   return payload === undefined ? asFound : sealRecord(key, payload)
 }
-
-/** Directories of the databases that this thread has open for writing. */
-const written = new Set<string>()
