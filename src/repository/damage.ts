@@ -1,5 +1,5 @@
 import { damageIn, type TrustError } from '../errors.ts'
-import type { Head } from '../store/store.ts'
+import type { Head, NewDocument } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { ServerRole } from '../tuf/role.ts'
 import { currentDocument, rootInForce } from './current.ts'
@@ -30,6 +30,11 @@ export function damageTo(trust: Trust, gun: Gun, head: Head, role: ServerRole): 
   } catch (error) {
     return damageIn(error)
   }
+}
+
+/** Returns documents to be stored whole: the base of a difference may be the damaged document. */
+export function storedWhole(documents: readonly NewDocument[]): NewDocument[] {
+  return documents.map((document) => ({ ...document, whole: true }))
 }
 
 /** True if this server makes the next document of the role; only owners can sign a snapshot whose key they hold. */

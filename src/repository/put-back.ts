@@ -1,11 +1,12 @@
 import { unlessDamaged } from '../errors.ts'
-import type { Actor, Commit, Head } from '../store/store.ts'
+import type { Actor, Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Metadata } from '../tuf/metadata.ts'
 import { parseRoot } from '../tuf/root.ts'
 import type { Draft } from './change.ts'
 import { compose } from './compose.ts'
 import { rootInForce } from './current.ts'
+import { storedWhole } from './damage.ts'
 import { filesOf } from './renewal/renew.ts'
 import { signedHere } from './signed-here.ts'
 import type { Documents, Trust } from './trust.ts'
@@ -40,12 +41,11 @@ export async function putBack(
   now: number,
   damaged: readonly Metadata[],
   actor: Actor,
-): Promise<Draft & Pick<Commit, 'documents'>> {
+): Promise<Draft> {
   const uploaded = damaged.find(({ role }) => role === 'root')
   const root = uploaded === undefined ? rootInForce(trust, gun, head) : parseRoot(uploaded)
   const proposal = { root, documents: damaged, files: filesOf(head), makesSnapshot: false }
   const draft = await compose(trust, gun, head, now, proposal)
-  // Store them whole, since the base of a difference may be the damaged document. Tags and roles do not change.
-  const documents = draft.documents.map((document) => ({ ...document, whole: true }))
-  return { kind: 'publish', actor, ...draft, documents, changes: [], roles: [] }
+  // Tags and roles do not change.
+  return { kind: 'publish', actor, ...draft, documents: storedWhole(draft.documents), changes: [], roles: [] }
 }

@@ -9,7 +9,7 @@ import { parseSnapshot } from '../../tuf/snapshot.ts'
 import { change, SERVER_ACTOR, type Draft } from '../change.ts'
 import { compose, makeSnapshot } from '../compose.ts'
 import { recallCurrent, rootInForce } from '../current.ts'
-import { damageMadeHere, isMadeHere, type Damage } from '../damage.ts'
+import { damageMadeHere, isMadeHere, storedWhole, type Damage } from '../damage.ts'
 import type { Signed } from '../sign-role.ts'
 import { signedHere } from '../signed-here.ts'
 import type { Trust } from '../trust.ts'
@@ -43,9 +43,7 @@ export async function renew(trust: Trust, gun: Gun, when: When): Promise<boolean
     const below = await renewedBelow(trust, gun, head, root, now, when, damage)
     const draft = await resign(trust, gun, head, root, now, below)
     mended = damage.filter((each) => draft.documents.some(({ role }) => role === each.role))
-    if (mended.length === 0) return draft
-    // Store them whole: the base of a difference may be the damaged document.
-    return { ...draft, documents: draft.documents.map((document) => ({ ...document, whole: true })) }
+    return mended.length === 0 ? draft : { ...draft, documents: storedWhole(draft.documents) }
   })
   if (!renewed) return false
   for (const { role, error } of mended) trust.log.error({ gun, role, err: error }, 'what was damaged was made anew')
