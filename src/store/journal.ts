@@ -122,7 +122,7 @@ export function hexSha256(bytes: Uint8Array): string {
   return hash('sha256', bytes, 'hex')
 }
 
-/** Encodes the number of an entry, in digits. */
+/** Encodes the number of an entry, in digits. Not in `encoding.ts`, whose package is too much to load for a command. */
 export function encodeNumber(number: number): Buffer {
   return Buffer.from(String(number))
 }
