@@ -1,9 +1,7 @@
 import Koa from 'koa'
 import { Readable } from 'node:stream'
-import { z } from 'zod'
-import { covers } from '../../access/grant.ts'
-import { holderOf, personBehind } from '../../access/identities.ts'
-import { allows, LOCAL, type Action, type Identity } from '../../access/permission.ts'
+import { personBehind } from '../../access/identities.ts'
+import { LOCAL, type Identity } from '../../access/permission.ts'
 import { openApi } from '../../admin/openapi.ts'
 import { parsed, type Operation, type World } from '../../admin/operation.ts'
 import { OPERATIONS } from '../../admin/operations.ts'
@@ -11,8 +9,7 @@ import { rehearsing } from '../../admin/rehearse.ts'
 import { ADMIN_PREFIX, takesBody } from '../../admin/request.ts'
 import { TrustError } from '../../errors.ts'
 import { memoized } from '../../memory/memoized.ts'
-import { noSuchRepository } from '../../repository/no-such-repository.ts'
-import { withPermissionCheck, type Trust } from '../../repository/trust.ts'
+import { withPermissionCheck } from '../../repository/trust.ts'
 import { Turns } from '../../repository/turns.ts'
 import type { Actor } from '../../store/store.ts'
 import { Bodies } from '../body.ts'
@@ -22,14 +19,13 @@ import { answerFailed } from '../errors.ts'
 import { Router } from '../koa-router.ts'
 import { sentPath } from '../path.ts'
 import { bodyOf } from './body.ts'
-import { mergedInput, type RequestPart } from './input.ts'
+import { gunIn, headOf, isRehearsal, mergedInput } from './input.ts'
 import { answerErrorsAndLog, type AdminMetrics } from './log.ts'
+import { permit, stillRecognised } from './permit.ts'
 import type { AdminContext, AdminState, Authenticate } from './state.ts'
 
 /** Most requests of one person about their own things that wait behind the running one. */
 const OWN_WAITING_MAX = 16
-/** Most members of a query; no operation takes more than a few. */
-const QUERY_MEMBERS_MAX = 100
 /** Makes it once: that takes as long as a hundred requests, and everybody recognised may ask for it. */
 const openApiOnce = memoized(openApi)
 /** Rows of a list that are written at once: a millisecond. */
@@ -109,64 +105,6 @@ async function runOperation(
   }
   // Everybody may use these operations: somebody who does so endlessly must not block those who would stop it.
   return operation.action === 'own' && person !== undefined ? persons.take(person, run) : run()
-}
-
-/** Returns what the request's head says. @throws TrustError INVALID_PARAMETERS */
-function headOf({ input }: Operation, ctx: AdminContext): RequestPart[] {
-  // Koa compares each member with all others: many of them would hold up everybody for seconds.
-  if (ctx.querystring.split('&').length > QUERY_MEMBERS_MAX) {
-    throw new TrustError('INVALID_PARAMETERS', `the query has more than ${QUERY_MEMBERS_MAX} members`)
-  }
-  const { dryRun: _, ...query } = ctx.query
-  const empty = Object.keys(query).find((name) => String(query[name]).trim() === '')
-  // Coerced to a number, it would be 0.
-  if (empty !== undefined) throw new TrustError('INVALID_PARAMETERS', `${empty}: has no value; leave it out`)
-  const ifMatch = ctx.get('If-Match')
-  const headers = ifMatch !== '' && 'ifMatch' in input.shape ? { ifMatch } : {}
-  return [
-    ['the path', ctx.params as Record<string, string>],
-    ['the query', query],
-    ['If-Match', headers],
-  ]
-}
-
-/** A typing error must not turn a rehearsal into the real thing. @throws TrustError INVALID_PARAMETERS */
-function isRehearsal({ query }: AdminContext): boolean {
-  const { dryRun = 'false' } = query
-  if (dryRun === 'true' || dryRun === 'false') return dryRun === 'true'
-  throw new TrustError('INVALID_PARAMETERS', 'dryRun: write it as dryRun=true')
-}
-
-/** @throws TrustError UNAUTHENTICATED */
-function stillRecognised({ store, now }: Trust, identity: Identity): Identity {
-  const { subject } = identity
-  const still = subject === undefined ? identity : holderOf(store, subject, now())
-  if (still !== undefined) return still
-  throw new TrustError('UNAUTHENTICATED', 'the credentials are no longer valid')
-}
-
-/**
- * Returns the repository, or the pattern of repositories, that the input names.
- *
- * @throws TrustError INVALID_GUN, INVALID_PARAMETERS
- */
-function gunIn({ input: { shape } }: Operation, { gun }: Record<string, unknown>): string | undefined {
-  return 'gun' in shape && typeof gun === 'string' ? String(z.parse(shape['gun'], gun)) : undefined
-}
-
-/**
- * Checks permission. Callers that may not even read learn nothing about what exists.
- *
- * @param gun a pattern needs permission for all that it matches; undefined: the server itself
- * @throws TrustError NOT_FOUND, FORBIDDEN
- */
-function permit(identity: Identity, { action }: Operation, gun: string | undefined): void {
-  const may = (wanted: Action): boolean =>
-    gun === undefined ? allows(identity, wanted, undefined) : covers(identity, { pattern: gun, actions: [wanted] })
-  if (action === 'own' || may(action)) return
-  if (gun !== undefined && !may('read')) noSuchRepository(gun)
-  const what = gun === undefined ? 'this server' : gun
-  throw new TrustError('FORBIDDEN', `${identity.name} may not ${action} ${what}`)
 }
 
 /** Returns a signal that is aborted if the connection ends before the response is sent. */
