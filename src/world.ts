@@ -64,7 +64,8 @@ async function serverCertificates(settings: Settings, now: number): Promise<Endi
   const found = [servedEnding(certificateFile, keyFile, now)]
   if (tls.certificateFile === undefined) found.push(ending(SERVER_CA, made.ca, now))
   const { caFile } = access.clientCertificates ?? {}
-  return Promise.all(caFile === undefined ? found : [...found, ending(CLIENT_CA, caFile, now)])
+  if (caFile !== undefined) found.push(ending(CLIENT_CA, caFile, now))
+  return Promise.all(found)
 }
 
 /**
