@@ -194,6 +194,10 @@ describe('tags from a registry, from a pipe, as a signer, under policies', () =>
     await prints('delegation add GUN ci', /^targets\/ci may sign GUN, /)
     await prints('tag list GUN --as ci', 'no signed tags\n')
     for (const as of ['', ' --as ci']) await prints(`tag sign GUN v5 ${ONE} 10${as}`, /^signed GUN:v5/)
+    const { stdout } = await terminal.run(['tag', 'list', gun, '--json'])
+    const names = (JSON.parse(stdout) as { tags: { tag: string }[] }).tags.map(({ tag }) => tag)
+    assert.equal(names.filter((tag) => tag === 'v5').length, 3)
+    await prints('repo delete GUN', new RegExp(`^error: .* GUN has ${new Set(names).size} signed tags$`, 'm'), 1)
     await prints(
       'tag remove GUN v5 --as ci',
       'no longer signs GUN:v5 (targets/ci, targets/releases)\n' +

@@ -74,7 +74,8 @@ function show(gun: string, _: Options, command: Command): Promise<void> {
 async function signedText(connection: Connection, gun: string): Promise<string> {
   try {
     const { tags } = await connection.call(showRepository, { gun })
-    return counted(tags.length, 'signed tag', 'signed tags')
+    // Most are listed twice, for the signer and for targets/releases.
+    return counted(new Set(tags.map(({ tag }) => tag)).size, 'signed tag', 'signed tags')
   } catch (error) {
     const { code, message } = damageIn(error)
     if (code !== 'CORRUPT') throw error
