@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { exchange } from '../support/exchange.ts'
 import { ecKeys, makeCertificate, pemOf } from '../tuf/certificate-maker.ts'
@@ -82,6 +82,9 @@ describe('users and tokens on the command line', () => {
       'user password alice --password-file password',
       'changed the password of alice\nwarning: anyone can read password: chmod 600 password\n',
     )
+    await copyFile(terminal.path('password'), terminal.path('my password'))
+    const { stderr } = await type('user', 'password', 'alice', '--password-file', 'my password')
+    assert.equal(stderr, "warning: anyone can read my password: chmod 600 'my password'\n")
     await chmod(terminal.path('password'), 0o600)
     await prints(
       'user password alice',

@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
 import { TrustError } from '../../errors.ts'
 import { isOpenToAll, isTypable, secretIn } from '../../signing/secret-file.ts'
+import { shellQuoted } from '../../tuf/gun.ts'
 import { readGiven } from '../given-file.ts'
 import { note } from './print.ts'
 
@@ -44,7 +45,7 @@ async function readSecret(file: string, option: string, isNew = false): Promise<
       },
     )
   }
-  if (await isOpenToAll(file)) note(`warning: anyone can read ${file}: chmod 600 ${file}`)
+  if (await isOpenToAll(file)) note(`warning: anyone can read ${file}: chmod 600 ${shellQuoted(file)}`)
   return secretIn(content)
 }
 
