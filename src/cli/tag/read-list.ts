@@ -1,7 +1,7 @@
 import type { z } from 'zod'
+import { parsed } from '../../admin/operation.ts'
 import { tagToSet } from '../../admin/tags.ts'
-import { TrustError } from '../../errors.ts'
-import { plainIssue } from '../../plain-issues.ts'
+import { messageOf, TrustError } from '../../errors.ts'
 import { readGivenText } from '../given-file.ts'
 
 /**
@@ -21,9 +21,10 @@ export async function readTagList(file: string): Promise<z.infer<typeof tagToSet
     const [tag = '', digest = '', size = ''] = words
     if (words.length !== 3 || !/^\d+$/.test(size))
       throw new TrustError('INVALID_PARAMETERS', `${place} is not "TAG DIGEST SIZE"`)
-    const result = tagToSet.safeParse({ tag, digest, size: Number(size) }, { error: plainIssue })
-    if (result.success) return [result.data]
-    const [{ path, message } = { path: [], message: '' }] = result.error.issues
-    throw new TrustError('INVALID_PARAMETERS', `${place}: ${path.join('.')}: ${message}`)
+    try {
+      return [parsed({ input: tagToSet }, { tag, digest, size: Number(size) })]
+    } catch (error) {
+      throw new TrustError('INVALID_PARAMETERS', `${place}: ${messageOf(error)}`)
+    }
   })
 }
