@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, type KeyObject, type X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { connect as connectHere } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -133,11 +133,16 @@ describe('certificates that are renewed', { concurrency: true }, () => {
     const { settings, replace } = await ownFiles(t)
     const server = await started(t, { settings: { ...OFTEN, ...settings }, threads: 3 })
     const first = (await served(server)).fingerprint256
-    await replace()
-    await until('all threads to serve the new one', async () => {
+    const files = [settings.tls.certificateFile, settings.tls.keyFile]
+    const kept = await Promise.all(files.map((file) => readFile(file)))
+    const all = async (isServed: (fingerprint: string) => boolean): Promise<boolean> => {
       const seen = await Promise.all(Array.from({ length: 24 }, () => served(server)))
-      return seen.every(({ fingerprint256 }) => fingerprint256 !== first)
-    })
+      return seen.every(({ fingerprint256 }) => isServed(fingerprint256))
+    }
+    await replace()
+    await until('all threads to serve the new one', () => all((seen) => seen !== first))
+    await Promise.all(files.map((file, index) => writeFile(file, kept[index]!)))
+    await until('all threads to serve the first one again', () => all((seen) => seen === first))
   })
 
   test('an unusable certificate is logged once, and the old one is still served', async (t) => {

@@ -94,6 +94,8 @@ describe('replaced keys of a token service', { concurrency: true }, () => {
     await replace(JSON.stringify(keySetOf({ ...after })))
     await until('all threads to take the new', async () => (await taken(server, tokenOf(after), 24)) === 24)
     assert.equal(await taken(server, tokenOf(before), 24), 0)
+    await replace(JSON.stringify(keySetOf({ ...before })))
+    await until('all threads to take the first again', async () => (await taken(server, tokenOf(before), 24)) === 24)
   })
 
   test('an unusable key set is logged once, and the old keys stay in use', async (t) => {
