@@ -73,7 +73,7 @@ test('credentials are sent with basic auth, or exchanged for a token', async (t)
     if (url.pathname === '/token') {
       const fits =
         request.headers.authorization === BASIC && url.searchParams.get('scope') === 'repository:team/app:pull'
-      response.end(JSON.stringify(fits ? { token: 'good' } : {}))
+      response.end(JSON.stringify(fits ? { token: 'good', access_token: '' } : {}))
     } else if (request.headers.authorization === 'Bearer good') response.writeHead(200, TYPE).end(MANIFEST)
     else {
       const realm = `http://${request.headers.host}/token`
