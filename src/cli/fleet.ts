@@ -1,5 +1,4 @@
 import { TrustError } from '../errors.ts'
-import { parseGun, type Gun } from '../tuf/gun.ts'
 import { note, prefixed, table, withErrors } from './terminal/print.ts'
 
 /** What to do about a root that is not published yet. */
@@ -73,16 +72,6 @@ export async function forEachRepository<Name extends string, Done>(
       return { gun, state: 'failed', error: message, hint }
     }
   }
-}
-
-/**
- * Parses a repository's name, typed without `--all`.
- *
- * @throws TrustError INVALID_GUN, for a pattern with a hint what to add
- */
-export function parseSingleGun(name: string): Gun {
-  if (name.endsWith('*')) throw new TrustError('INVALID_GUN', `${name} names many repositories`, { hint: 'add --all' })
-  return parseGun(name)
 }
 
 /** Returns a table with a row for each, and below it what failed: in a cell it would widen hundreds of rows. */

@@ -1,9 +1,8 @@
 import { parsePattern } from '../access/grant.ts'
 import { listRepositories } from '../admin/repositories.ts'
 import { TrustError } from '../errors.ts'
-import { shellQuoted } from '../tuf/gun.ts'
+import { parseGun, shellQuoted, type Gun } from '../tuf/gun.ts'
 import type { Connection } from './connection/connection.ts'
-import { parseSingleGun } from './fleet.ts'
 
 interface Options {
   /** `--all`: the name is a pattern. */
@@ -31,6 +30,16 @@ export async function namedRepositories(
   throw new TrustError('NOT_FOUND', `${target} ${text}`, {
     hint: [...belowText(target), '"countersign repo list" prints all names'].join('; '),
   })
+}
+
+/**
+ * Parses a repository's name, typed without `--all`.
+ *
+ * @throws TrustError INVALID_GUN, for a pattern with a hint what to add
+ */
+export function parseSingleGun(name: string): Gun {
+  if (name.endsWith('*')) throw new TrustError('INVALID_GUN', `${name} names many repositories`, { hint: 'add --all' })
+  return parseGun(name)
 }
 
 /** Says how to name those below a name, for people who write it where a pattern is wanted; nothing for a pattern. */
