@@ -55,13 +55,11 @@ export const setPolicy = operation({
   input: z.strictObject({ subject, rules: z.array(ruleInput).min(1).max(RULES_MAX) }),
   answer: () => tagPolicy.unwrap().extend({ warnings: texts }),
   async run({ trust }, policy, actor) {
-    let warnings: readonly string[] = []
-    await changeRecords(trust, actor, async () => {
+    return changeRecords(trust, actor, async () => {
       // In turn with those who add or remove that name. Before the commit: if this cannot be read, nothing is set.
-      warnings = await unknown(trust.store, policy.subject)
-      return [{ kind: 'policy', name: policy.subject, value: policy }]
+      const warnings = await unknown(trust.store, policy.subject)
+      return [[{ kind: 'policy', name: policy.subject, value: policy }], { ...policy, warnings }]
     })
-    return { ...policy, warnings: [...warnings] }
   },
 })
 
@@ -85,11 +83,10 @@ export const removePolicy = operation({
   input: z.strictObject({ subject }),
   answer: () => z.object({ subject: z.string(), removed: done }),
   async run({ trust }, { subject: name }, actor) {
-    await changeRecords(trust, actor, async () => {
+    return changeRecords(trust, actor, async () => {
       await existingRules(trust.store, name)
-      return [{ kind: 'policy', name, value: null }]
+      return [[{ kind: 'policy', name, value: null }], { subject: name, removed: true as const }]
     })
-    return { subject: name, removed: true as const }
   },
 })
 

@@ -19,13 +19,11 @@ export const removeRootKey = operation({
   input: z.strictObject({ name: nameInput, unused: z.literal('true').optional() }),
   answer: () => z.object({ name: z.string(), removed: done, warnings: texts }),
   async run({ trust }, { name, unused }, actor) {
-    let warnings: readonly string[] = []
-    await changeRecords(trust, actor, async () => {
-      warnings = await whatNeeds(trust, name)
+    return changeRecords(trust, actor, async () => {
+      const warnings = await whatNeeds(trust, name)
       if (unused !== undefined && warnings.length > 0) throw new TrustError('WRONG_STATE', warnings.join('; '))
-      return [{ kind: 'root-key', name, value: null }]
+      return [[{ kind: 'root-key', name, value: null }], { name, removed: true as const, warnings }]
     })
-    return { name, removed: true as const, warnings }
   },
 })
 

@@ -73,8 +73,7 @@ export const saveRootKey = operation({
   }),
   answer: () => rootKey,
   async run({ trust }, { name, public: publicKey, sealed, certificates }, actor) {
-    let saved: RootKey | undefined
-    await changeRecords(trust, actor, async (now) => {
+    return changeRecords(trust, actor, async (now) => {
       const before = trust.store.record('root-key', name) as RootKey | undefined
       // It was removed meanwhile: storing it as offline would bring it back, though nobody has a file of it.
       if (before === undefined && sealed === undefined) {
@@ -88,10 +87,10 @@ export const saveRootKey = operation({
       const createdAt = before?.createdAt ?? now
       const shared = { ...before?.certificates, ...certificates }
       const place = sealed === undefined ? (before?.sealed ?? null) : sealed
-      saved = { name, keyId: rootKeyId(publicKey), public: publicKey, sealed: place, certificates: shared, createdAt }
-      return [{ kind: 'root-key', name, value: saved, action: actionOf(before, sealed) }]
+      const keyId = rootKeyId(publicKey)
+      const saved = { name, keyId, public: publicKey, sealed: place, certificates: shared, createdAt }
+      return [[{ kind: 'root-key', name, value: saved, action: actionOf(before, sealed) }], saved]
     })
-    return saved as RootKey
   },
 })
 

@@ -67,8 +67,7 @@ export const createToken = operation({
     }),
   async run({ trust, asker, rehearsal }, { name, grants, owner, days }, actor) {
     const { id, text, secretSha256 } = mintToken()
-    let made: ApiToken | undefined
-    await changeRecords(trust, actor, async (now) => {
+    return changeRecords(trust, actor, async (now) => {
       const creator = asker()
       mustNotBeToken(creator)
       const ownerName = ownerOf(creator, owner)
@@ -84,13 +83,13 @@ export const createToken = operation({
       }
       const removed = roomForToken(tokens, ownerName, now, allows(creator, 'admin', undefined))
       const expires = days === null ? null : now + Math.round(days * DAY)
-      made = { id, name, owner: ownerName, secretSha256, grants, expires, revoked: false, createdAt: now }
+      const made = { id, name, owner: ownerName, secretSha256, grants, expires, revoked: false, createdAt: now }
       const whose = ownerName === null ? '' : `, of user:${ownerName}`
       const action = `created as ${name}${whose}, may ${grantsText(grants)}`
-      return [{ kind: 'token', name: id, value: made, action }, ...removed]
+      // Show no text in a rehearsal: it would look like a token that exists.
+      const answer = { ...rowOf(made), token: rehearsal === true ? null : text }
+      return [[{ kind: 'token', name: id, value: made, action }, ...removed], answer]
     })
-    // Show no text in a rehearsal: it would look like a token that exists.
-    return { ...rowOf(made as ApiToken), token: rehearsal === true ? null : text }
   },
 })
 
@@ -115,8 +114,7 @@ export const revokeToken = operation({
   input: z.strictObject({ token: someName.meta({ description: 'id or name of the token' }) }),
   answer: () => tokenRow,
   async run(world, { token: wanted }, actor) {
-    let revoked: ApiToken | undefined
-    await changeRecords(world.trust, actor, async () => {
+    return changeRecords(world.trust, actor, async () => {
       const visible = (await visibleTo(world)).values
       const live = visible.filter((token) => !token.revoked)
       // Match ids first: somebody could have named another token like this id.
@@ -127,10 +125,8 @@ export const revokeToken = operation({
         }
         throw new TrustError('NOT_FOUND', 'there is no such token', { hint: '"countersign token list" prints all' })
       }
-      revoked = { ...found, revoked: true }
-      return [revokedToken(found)]
+      return [[revokedToken(found)], rowOf({ ...found, revoked: true })]
     })
-    return rowOf(revoked as ApiToken)
   },
 })
 

@@ -58,15 +58,14 @@ export const addUser = operation({
   async run({ trust }, { name, grants, password }, actor) {
     const hash = password === undefined ? null : await hashPassword(password)
     const user: User = { name, password: hash, grants, disabled: false, createdAt: trust.now() }
-    await changeRecords(trust, actor, async () => {
+    return changeRecords(trust, actor, async () => {
       if (findUser(trust.store, name) !== undefined) {
         throw new TrustError('WRONG_STATE', `the user ${name} already exists`, {
           hint: '"countersign user set" changes what they may do, "countersign user password" their password',
         })
       }
-      return [{ kind: 'user', name, value: user, action: `added, may ${grantsText(grants)}` }]
+      return [[{ kind: 'user', name, value: user, action: `added, may ${grantsText(grants)}` }], rowOf(user)]
     })
-    return rowOf(user)
   },
 })
 
@@ -79,17 +78,15 @@ export const setUser = operation({
   input: z.strictObject({ name: nameInput, grants: grantsInput.optional(), disabled: z.boolean().optional() }),
   answer: () => userRow,
   async run({ trust }, { name, grants, disabled }, actor) {
-    let user: User | undefined
-    await changeRecords(trust, actor, async () => {
+    return changeRecords(trust, actor, async () => {
       const found = existingUser(trust.store, name)
-      user = { ...found, grants: grants ?? found.grants, disabled: disabled ?? found.disabled }
+      const user = { ...found, grants: grants ?? found.grants, disabled: disabled ?? found.disabled }
       const told = [
         ...(grants === undefined ? [] : [`may ${grantsText(grants)}`]),
         ...(disabled === undefined ? [] : [disabled ? 'disabled' : 'enabled']),
       ]
-      return [{ kind: 'user', name, value: user, action: told.join(', ') || 'not changed' }]
+      return [[{ kind: 'user', name, value: user, action: told.join(', ') || 'not changed' }], rowOf(user)]
     })
-    return rowOf(user as User)
   },
 })
 
@@ -103,11 +100,10 @@ export const setPassword = operation({
   answer: () => z.object({ name: z.string() }),
   async run({ trust }, { name, password }, actor) {
     const hash = await hashPassword(password)
-    await changeRecords(trust, actor, async () => {
+    return changeRecords(trust, actor, async () => {
       const changed = { ...existingUser(trust.store, name), password: hash }
-      return [{ kind: 'user', name, value: changed, action: 'password changed' }]
+      return [[{ kind: 'user', name, value: changed, action: 'password changed' }], { name }]
     })
-    return { name }
   },
 })
 
@@ -120,16 +116,14 @@ export const removeUser = operation({
   input: z.strictObject({ name: nameInput }),
   answer: () => z.object({ name: z.string(), removed: done, revokedTokens: count }),
   async run({ trust }, { name }, actor) {
-    let revoked = 0
-    await changeRecords(trust, actor, async () => {
+    return changeRecords(trust, actor, async () => {
       await mustBeKnown(trust.store, name)
       // A later user of the same name must not inherit them.
       const { values } = await allTokens(trust.store)
       const tokens = values.filter((token) => token.owner === name && !token.revoked)
-      revoked = tokens.length
-      return [{ kind: 'user', name, value: null }, ...tokens.map(revokedToken)]
+      const records = [{ kind: 'user' as const, name, value: null }, ...tokens.map(revokedToken)]
+      return [records, { name, removed: true as const, revokedTokens: tokens.length }]
     })
-    return { name, removed: true as const, revokedTokens: revoked }
   },
 })
 

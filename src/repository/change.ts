@@ -68,13 +68,17 @@ export async function change(
 /**
  * Writes records that belong to no repository.
  *
- * @param compute gets the time, milliseconds since 1970
+ * @param compute gets the time, milliseconds since 1970, and returns what to write, and a result for the caller
+ * @returns the result of the last `compute`
  * @throws as `changeWithResult` does
  */
-export async function changeRecords(
+export async function changeRecords<Result>(
   trust: Trust,
   actor: Actor,
-  compute: (now: number) => Promise<readonly StoredRecord[]>,
-): Promise<void> {
-  await change(trust, SERVER, async (_, now) => ({ kind: 'record', actor, records: await compute(now) }))
+  compute: (now: number) => Promise<readonly [records: readonly StoredRecord[], result: Result]>,
+): Promise<Result> {
+  return changeWithResult(trust, SERVER, async (_, now) => {
+    const [records, result] = await compute(now)
+    return [{ kind: 'record', actor, records }, result]
+  })
 }

@@ -77,7 +77,7 @@ export async function webhookOf(
     metrics.webhook(delivered)
     if (!delivered) return false
     const records = due.map(({ ending, notice }) => ({ kind: 'notice' as const, name: nameOf(ending), value: notice }))
-    await changeRecords(trust, SERVER_ACTOR, async () => records)
+    await changeRecords(trust, SERVER_ACTOR, async () => [records, undefined])
     return true
   }
   return async (found) => {

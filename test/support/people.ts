@@ -27,7 +27,7 @@ export async function addPerson(
 ): Promise<void> {
   const hash = password === undefined ? null : await hashOf(password)
   const user: User = { name, password: hash, grants: grantsOf(allow), disabled: false, createdAt: place.trust.now() }
-  await changeRecords(place.trust, ACTOR, async () => [{ kind: 'user', name, value: user }])
+  await changeRecords(place.trust, ACTOR, async () => [[{ kind: 'user', name, value: user }], undefined])
 }
 
 const hashes = new Map<string, Promise<PasswordHash>>()

@@ -141,6 +141,6 @@ export async function removeSigner(trust: Trust, name: string, actor: Actor): Pr
     } catch (error) {
       if (damageIn(error).code === 'NOT_FOUND') throw error
     }
-    return [{ kind: 'signer', name, value: null }]
+    return [[{ kind: 'signer', name, value: null }], undefined]
   })
 }
