@@ -60,8 +60,9 @@ export const listTags = operation({
     if (damage !== undefined) throw damage
     // It was deleted while its tags were read.
     if (trust.store.head(gun)?.roles['root'] === undefined) return noSuchRepository(gun)
-    // A mistyped name would seem to have signed nothing.
-    if (name !== undefined && !delegations.some((each) => each.name === role)) {
+    // A mistyped name would seem to have signed nothing; a signer of this server has, until the owner adds it.
+    const isKnown = name === undefined || delegations.some((each) => each.name === role)
+    if (!isKnown && trust.store.record('signer', name) === undefined) {
       throw new TrustError('NOT_FOUND', `nobody signs in ${gun} as ${name}`, {
         hint: `"countersign repo show ${shellQuoted(gun)}" prints who does`,
       })
