@@ -37,7 +37,7 @@ export function canonicalForm(value: Json): CanonicalForm {
   return { text: text.toWellFormed(), members }
 }
 
-/** A list or object being written. One shape for both: two would take half as long again. */
+/** A list or object being written. One shape for both: two took a third longer for thousands of tags. */
 interface Frame {
   readonly items: Readonly<Record<number | string, Json>>
   /** Undefined for a list. */
