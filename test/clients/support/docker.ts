@@ -72,10 +72,16 @@ export class DockerClient {
     return succeeded(await this.#run(args, '0', ''))
   }
 
-  /** Returns the tags in `docker trust inspect`: tag → digest, with the signers' names. */
+  /**
+   * Returns the tags in `docker trust inspect`: tag → digest, with the signers' names.
+   *
+   * @throws Error if a tag has two digests, of which a test would see one or the other by chance: see rows
+   */
   async signed(repository: string): Promise<Record<string, Pick<SignedTag, 'digest' | 'signers'>>> {
     const rows = await this.rows(repository)
-    return Object.fromEntries(rows.map(({ tag, digest, signers }) => [tag, { digest, signers }]))
+    const signed = Object.fromEntries(rows.map(({ tag, digest, signers }) => [tag, { digest, signers }]))
+    if (Object.keys(signed).length < rows.length) throw new Error(`two digests of one tag: ${JSON.stringify(rows)}`)
+    return signed
   }
 
   /**
