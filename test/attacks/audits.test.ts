@@ -9,6 +9,7 @@ import { TrustError } from '../../src/errors.ts'
 import { settingsSchema } from '../../src/settings/schema.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { exchange } from '../support/exchange.ts'
+import { freePort } from '../support/free-port.ts'
 import { fileMeta, signedFile, timeText, type SignatureEntry } from '../support/metadata-file.ts'
 import { makeKey, makeRootKey, signWith, type TestKeyType } from '../support/test-key.ts'
 import { canonicalJson } from '../support/canonical-json.ts'
@@ -151,7 +152,7 @@ describe('NCC Group 2015', () => {
     const bad = join(stage.server.directory, 'bad.pem')
     await writeFile(bad, 'no certificate')
     const keysDirectory = join(stage.server.directory, 'other-keys')
-    const port = stage.server.running.port + 1
+    const port = await freePort()
     const settings = settingsSchema.parse({
       dataDirectory: join(stage.server.directory, 'other-data'),
       keysDirectory,

@@ -15,10 +15,10 @@ import type { Credentials } from '../../src/registry/credentials.ts'
 import { notaryServer } from '../../src/registry/notary-server.ts'
 import { trustAuthority } from '../../src/registry/trust-authority.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
+import { freePort } from '../support/free-port.ts'
 import { tlsIdentity } from '../support/go-server.ts'
 import { oddServer } from '../support/odd-server.ts'
 import { startTestServer } from '../support/server.ts'
-import { freePort } from '../support/server-process.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 
 const GUN = parseGun('source.example/team/app')

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pem, issueCertificate } from './certificate.ts'
 import { exchange, type Endpoint } from './exchange.ts'
-import { freePort } from './server-process.ts'
+import { freePort } from './free-port.ts'
 import { makeKey } from './test-key.ts'
 import { until } from './until.ts'
 

@@ -10,6 +10,7 @@ import { settingsSchema, PLAIN_HTTP_WORDS, type Settings, type SettingsInput } f
 import { tlsFiles } from '../../src/signing/tls/identity.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { exchange, type Endpoint } from './exchange.ts'
+import { freePort } from './free-port.ts'
 import './held-answers.ts'
 import type { MetaPayload } from './metadata-file.ts'
 import { tufPath } from './upload.ts'
@@ -46,7 +47,7 @@ export class TestServer implements Endpoint {
   static async start(options: TestServerOptions): Promise<TestServer> {
     const directory = await mkdtemp(join(tmpdir(), 'countersign-test-'))
     const clock = { now: options.now ?? Date.now() }
-    const settings = settingsFor(directory, options)
+    const settings = settingsFor(directory, options, await freePort())
     const running = await startServing(settings, options, clock).catch(async (error: unknown) => {
       await rm(directory, { recursive: true })
       throw error
@@ -76,8 +77,7 @@ export class TestServer implements Endpoint {
     const { port } = this.#running
     await this.#running.close()
     this.#options = { ...this.#options, settings: { ...this.#options.settings, ...changes } }
-    const settings = settingsFor(this.directory, this.#options)
-    settings.listen.port = port
+    const settings = settingsFor(this.directory, this.#options, port)
     this.#running = await startServing(settings, this.#options, this.clock)
   }
 
@@ -159,7 +159,7 @@ async function startServing(
   return running
 }
 
-function settingsFor(directory: string, options: TestServerOptions): Settings {
+function settingsFor(directory: string, options: TestServerOptions, port: number): Settings {
   const keysDirectory = join(directory, 'keys')
   const parsed = settingsSchema.parse({
     dataDirectory: join(directory, 'data'),
@@ -168,7 +168,7 @@ function settingsFor(directory: string, options: TestServerOptions): Settings {
     ...(options.threads === undefined ? {} : { threads: options.threads }),
     ...options.settings,
     listen: {
-      port: 0,
+      port,
       ...(options.transport === 'plain' ? { plainHttp: PLAIN_HTTP_WORDS } : {}),
       ...options.settings?.listen,
     },

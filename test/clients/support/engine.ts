@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { freePort } from '../../support/server-process.ts'
+import { freePort } from '../../support/free-port.ts'
 import { runProgram, succeeded } from './tools.ts'
 
 /** Milliseconds in which a daemon must answer. */
