@@ -61,15 +61,18 @@ abstract class Publisher {
   }
 }
 
+/** Milliseconds in which the store must be open again, even on a busy machine. */
+const REOPENED_WITHIN = 60_000
+
 /** Retries while the store says that it is being reopened. */
 async function unlessUnavailable<Value>(work: () => Promise<Value>): Promise<Value> {
-  for (let tries = 1; ; tries += 1) {
+  for (const end = Date.now() + REOPENED_WITHIN; ;) {
     try {
       return await work()
     } catch (error) {
       const unavailable =
         error instanceof TrustError ? error.code === 'STORE_UNAVAILABLE' : /: 503 /.test(String(error))
-      if (!unavailable || tries === 500) throw error
+      if (!unavailable || Date.now() > end) throw error
       await pause(3)
     }
   }

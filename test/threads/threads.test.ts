@@ -152,9 +152,17 @@ test('a token of one thread is accepted by all, and wrong passwords are counted 
     assert.equal((await get(server, path, { authorization: `Bearer ${token}` })).status, 200)
     assert.equal((await get(server, path)).status, 401)
   }
-  const statuses: number[] = []
-  for (let guess = 0; guess < 8; guess += 1) statuses.push((await ask(`wrong ${guess}`)).status)
-  assert.deepEqual(statuses, [401, 401, 401, 401, 401, 429, 429, 429])
+  let [failures, last] = [0, 0]
+  for (let guess = 0; guess < 8; guess += 1) {
+    const asked = Date.now()
+    const { status } = await ask(`wrong ${guess}`)
+    // A second after the fifth failure, and twice as long after each further one. On a busy machine that may be over.
+    const mustWait = failures >= 5 && Date.now() - last < 1_000 * 2 ** (failures - 5)
+    if (failures < 5 || mustWait) assert.equal(status, mustWait ? 429 : 401, `guess ${guess}`)
+    if (status === 429) continue
+    failures += 1
+    last = asked
+  }
 })
 
 test('keys in a token are made and used through all threads', { skip }, async (t) => {
@@ -225,7 +233,7 @@ test('a stop finishes the running requests of every thread', async () => {
   await server.stop()
   // Accepted requests were answered, later ones refused.
   for (const answer of await Promise.all(answers)) {
-    assert.ok([200, 'ECONNRESET', 'ECONNREFUSED'].includes(answer ?? ''), String(answer))
+    assert.ok([200, 'ECONNRESET', 'ECONNREFUSED', 'EPIPE'].includes(answer ?? ''), String(answer))
   }
 })
 
