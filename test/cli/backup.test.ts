@@ -6,17 +6,18 @@ import { request as ask, type IncomingMessage } from 'node:http'
 import { resolve } from 'node:path'
 import { json, text } from 'node:stream/consumers'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { makeBackup } from '../../src/admin/backup.ts'
 import { backupsOf } from '../../src/backup.ts'
 import { Database } from '../../src/store/database/database.ts'
 import { headKey } from '../../src/store/keyspace.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { exchange } from '../support/exchange.ts'
+import { heldAfter } from '../support/held-call.ts'
 import { fetchFrom, ReferenceClient } from '../support/reference-client.ts'
 import { COMMAND } from '../support/server-process.ts'
 import { spoil } from '../support/test-store.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { until } from '../support/until.ts'
 import { tufPath } from '../support/upload.ts'
 import { Terminal } from './terminal.ts'
 
@@ -197,28 +198,30 @@ describe('countersign backup', () => {
     assert.deepEqual([code, stderr], [0, ''])
   })
 
-  /** Runs the command and presses Ctrl-C once it writes. @returns standard error */
-  async function interrupted(): Promise<string> {
-    const command = spawn(COMMAND, ['backup', 'copy'], { cwd: terminal.directory, env: terminal.environment })
-    const ended = once(command, 'close')
-    const printed = text(command.stderr)
-    while ((await readdir(terminal.path('copy')).catch(() => [])).length < 2) await pause(1)
+  /** Runs the command and presses Ctrl-C while the first keys are copied. @returns standard error */
+  async function interrupted(held: Record<string, string>): Promise<string> {
+    const env = { ...terminal.environment, ...held }
+    const command = spawn(COMMAND, ['backup', 'copy'], { cwd: terminal.directory, env })
+    const [ended, printed] = [once(command, 'close'), text(command.stderr)]
+    const copied = terminal.path('copy', 'keys.unfinished')
+    await until('the first keys', async () => (await readdir(copied).catch(() => [])).length > 0)
     command.kill('SIGINT')
+    // It waits for a server, which is held as well.
+    if (held['NODE_OPTIONS'] === undefined) await ended
+    await writeFile(terminal.path('go'), '')
     await ended
     return printed
   }
 
   test('leaves nothing behind when interrupted, and can be made again', async () => {
-    const server = await terminal.serve(['--quiet'])
-    await manyKeys()
-    await interrupted()
-    let left = ['data']
-    // Until it is removed, or complete after all.
-    for (; left.length > 0 && !left.includes('keys'); await pause(1)) left = await readdir(terminal.path('copy'))
-    assert.deepEqual(left, [])
+    const held = await heldAfter(terminal, 'rename', /copy\/keys.unfinished/)
+    const server = await terminal.serve(['--quiet'], held)
+    await interrupted({})
+    await until('all of it to be removed', async () => (await readdir(terminal.path('copy'))).length === 0)
     await server.end()
     assert.ok(server.log.some(({ refused }) => refused === 'the client has gone away'))
-    assert.equal(await interrupted(), 'error: interrupted: nothing was left behind\n')
+    await rm(terminal.path('go'))
+    assert.equal(await interrupted(held), 'error: interrupted: nothing was left behind\n')
     assert.deepEqual(await readdir(terminal.path('copy')), [])
     assert.equal((await terminal.run(['backup', 'copy'])).code, 0)
     assert.match(await terminal.checked(placeOf('copy')), /: sound\n$/)

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { watch } from 'node:fs'
-import { mkdir, readdir } from 'node:fs/promises'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import type { Repair } from '../../src/repair.ts'
+import { heldAfter } from '../support/held-call.ts'
 import { livedIn, type LivedIn } from '../support/lived-in.ts'
 import { READ_ONLY, skipReadOnly } from '../support/read-only.ts'
 import { COMMAND } from '../support/server-process.ts'
+import { until } from '../support/until.ts'
 
 describe('countersign repair and its surroundings', () => {
   let lived: LivedIn
@@ -23,20 +24,18 @@ describe('countersign repair and its surroundings', () => {
     const { environment } = await lived.copy('interrupted')
     const temporary = terminal.path('temporary')
     await mkdir(temporary)
+    const held = await heldAfter(terminal, 'mkdtemp', /temporary/)
     for (const options of [[], ['--dry-run']]) {
       const command = spawn(COMMAND, ['repair', 'made', ...options], {
         cwd: terminal.directory,
-        env: { ...terminal.environment, ...environment, TMPDIR: temporary },
+        env: { ...terminal.environment, ...environment, ...held, TMPDIR: temporary },
       })
-      const said = text(command.stderr)
-      const watched = watch(temporary)
-      await once(watched, 'change')
-      watched.close()
+      const [closed, said] = [once(command, 'close'), text(command.stderr)]
+      await until('something to be there', async () => (await readdir(temporary)).length > 0)
       command.kill('SIGINT')
-      assert.deepEqual(
-        [await once(command, 'close'), await said],
-        [[2, null], 'error: interrupted: nothing was left behind\n'],
-      )
+      await writeFile(terminal.path('go'), '')
+      assert.deepEqual([await closed, await said], [[2, null], 'error: interrupted: nothing was left behind\n'])
+      await rm(terminal.path('go'))
       assert.deepEqual([await readdir(temporary), await readdir(terminal.path('made')).catch(() => [])], [[], []])
     }
   })
