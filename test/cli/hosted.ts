@@ -11,10 +11,11 @@ export interface Hosted extends Endpoint {
   end(): Promise<void>
 }
 
-export async function hostServer(settings: Settings): Promise<Hosted> {
+/** @param now its clock */
+export async function hostServer(settings: Settings, now: () => number): Promise<Hosted> {
   // Like "countersign serve": only the owner can read new files.
   process.umask(0o077)
-  const running = await serve(settings, { log: createLog('silent') })
+  const running = await serve(settings, { log: createLog('silent'), now })
   let ended: Promise<void> | undefined
   return {
     url: running.url,

@@ -116,12 +116,14 @@ export class Terminal {
   /**
    * Starts a server with one thread in this process, where it only has to answer or to have run. Tests of its start,
    * output and end use `start`.
+   *
+   * @param now its clock
    */
-  async host(environment: Readonly<Record<string, string>> = {}): Promise<Hosted> {
+  async host(environment: Readonly<Record<string, string>> = {}, now: () => number = Date.now): Promise<Hosted> {
     // Loaded on demand: not every test needs a server.
     const { hostServer } = await import('./hosted.ts')
     const settings = loadSettings({ environment: { ...this.#places, COUNTERSIGN_THREADS: '1', ...environment } })
-    const hosted = await withOwnUmask(() => hostServer(settings))
+    const hosted = await withOwnUmask(() => hostServer(settings, now))
     this.#hosted.push(hosted)
     return hosted
   }
