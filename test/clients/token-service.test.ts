@@ -25,6 +25,8 @@ const USERS: Readonly<Record<string, readonly string[]>> = {
 describe('an external token service', { skip: skipWithout('notary', 'docker', 'dockerd', 'docker-registry') }, () => {
   /** The form of its tokens; each test has another. */
   let tokens: ServiceTokens | undefined
+  /** The server's clock, which stands still: by the real one, tokens would not be valid yet after a minute. */
+  let now = 0
   const service = createServer((request, response) => {
     void answer(request).then((body) => {
       if (body === undefined) response.writeHead(401, { 'www-authenticate': 'Basic realm="service"' })
@@ -53,7 +55,7 @@ describe('an external token service', { skip: skipWithout('notary', 'docker', 'd
     const name = asked.get('refresh_token') === IDENTITY ? 'bob' : user
     // Like Harbor, it grants all that the user may do, whatever was asked for.
     const access = parseScopes(asked.getAll('scope')).map((scope) => ({ ...scope, actions: USERS[name] ?? [] }))
-    const token = tokens.make(name, access, Date.now())
+    const token = tokens.make(name, access, now)
     return { token, access_token: token, expires_in: 300 }
   }
 
@@ -74,6 +76,7 @@ describe('an external token service', { skip: skipWithout('notary', 'docker', 'd
       } as const
       const stage = await Stage.open({ settings: { access: rules } })
       t.after(() => stage.close())
+      ;({ now } = stage.server.clock)
 
       const notary = async (user: string | undefined, ...args: string[]): Promise<boolean> => {
         const client = await stage.client()
