@@ -55,14 +55,22 @@ printf '#!/nowhere/ld-linux\\n' >node_modules/.bin/node && chmod +x node_modules
 
 test('of two concurrent installs the second waits for the first and does nothing', { skip: noFlock }, async (t) => {
   const place = await cloned(t)
-  // Takes a moment, and records that it was called.
-  const npm =
-    '#!/bin/sh\necho asked >>asked\nsleep 1\nmkdir -p node_modules/.bin && ln -s /bin/true node_modules/.bin/node\n'
+  // Records that it was called, and takes until the other one waits: a minute at most.
+  const npm = `#!/bin/sh
+echo asked >>asked
+left=600
+until [ -e waiting ] || [ $left -eq 0 ]; do left=$((left - 1)); sleep 0.1; done
+mkdir -p node_modules/.bin && ln -s /bin/true node_modules/.bin/node\n`
   await mkdir(place('bin'))
   await writeFile(place('bin', 'npm'), npm, { mode: 0o755 })
   const env = { ...process.env, PATH: `${place('bin')}:${process.env['PATH'] ?? ''}` }
-  const install = (): Promise<{ stderr: string }> =>
-    promisify(execFile)(place('clone', 'scripts', 'install-if-missing'), { env })
+  const install = (): Promise<{ stderr: string }> => {
+    const running = promisify(execFile)(place('clone', 'scripts', 'install-if-missing'), { env })
+    running.child.stderr?.on('data', (text: string) => {
+      if (text.startsWith('waiting')) void writeFile(place('clone', 'waiting'), '')
+    })
+    return running
+  }
   const printed = (await Promise.all([install(), install()])).map(({ stderr }) => stderr).toSorted()
   assert.deepEqual(printed, ['installing packages, once\n', 'waiting for packages that are being installed already\n'])
   assert.equal(await readFile(place('clone', 'asked'), 'utf8'), 'asked\n')

@@ -136,7 +136,7 @@ test('docker’s credentials: those in the environment take precedence, and inva
   }
 })
 
-test('a credential helper may have nothing; one that does not answer is an error', { timeout: 10_000 }, async (t) => {
+test('a credential helper may have nothing; one that does not answer is an error', { timeout: 30_000 }, async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-docker-'))
   t.after(() => rm(directory, { recursive: true }))
   const { PATH = '' } = process.env

@@ -268,7 +268,7 @@ test('a port that fetch refuses is reported as such, not as a fault of the regis
   })
 })
 
-test('an endless error body is cut off', { timeout: 20_000 }, async (t) => {
+test('an endless error body is cut off', { timeout: 60_000 }, async (t) => {
   const { place, asked } = await registry(t, (request, response) => {
     const realm = `http://${request.headers.host}/token`
     const tag = request.url?.split('/').at(-1)

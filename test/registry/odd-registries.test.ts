@@ -69,7 +69,7 @@ test('a refusal that is cut off while its registry is asked at /v2/ is a refusal
   }
 })
 
-test('a refusal without end does not keep the command from ending if /v2/ fails', { timeout: 10_000 }, async (t) => {
+test('a refusal without end does not keep the command from ending if /v2/ fails', { timeout: 60_000 }, async (t) => {
   const { place, asked } = await oddRegistry(t, ({ url }, response) => {
     if (url === '/v2/') response.destroy()
     else response.writeHead(404).write('x')
