@@ -163,9 +163,9 @@ async function command(...words: string[]): Promise<string> {
   return succeeded(await docker('exec', 'server', ...words)).stdout
 }
 
-/** Waits for the log, since a command that finds no server would open the database itself. */
+/** Waits for the log, a minute or more, since a command that finds no server would open the database itself. */
 async function ready(starts: number): Promise<void> {
-  for (let tries = 0; tries < 100; tries += 1) {
+  for (let tries = 0; tries < 600; tries += 1) {
     const { stdout } = succeeded(await docker('logs', 'server'))
     if (stdout.split('"msg":"ready"').length > starts) return
     await pause(100)
