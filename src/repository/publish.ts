@@ -76,7 +76,9 @@ export async function publish(
  */
 function mustBeSignable(trust: Trust, gun: Gun, head: Head | undefined, uploads: readonly Metadata[]): void {
   if (head?.roles['root'] === undefined || signedHere(head)) return
-  if (uploads.every(({ role, checksums }) => head.roles[role]?.sha256 === checksums.sha256)) return
+  // An empty upload repeats nothing: it asks for a new snapshot.
+  const isRepeated = uploads.every(({ role, checksums }) => head.roles[role]?.sha256 === checksums.sha256)
+  if (isRepeated && uploads.length > 0) return
   const uploaded = (wanted: Role): Metadata | undefined => uploads.find(({ role }) => role === wanted)
   const root = uploaded('root') ?? recallCurrent(trust, gun, head, 'root')
   if (root === undefined) return

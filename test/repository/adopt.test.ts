@@ -280,6 +280,8 @@ test('before the takeover publishing is refused with the reason and changes noth
     await send(world.offer().filter(({ role }) => role === 'targets'))
     owner.addTarget('v2')
     await assert.rejects(send(owner.nextParts('targets')), refused)
+    // That is what docker sends for a tag that is signed already.
+    await assert.rejects(send([]), refused)
     // notary's client rotates one key at a time.
     owner.nameServerKey('snapshot', await localKeys(here.trust, GUN)('snapshot', 'current'))
     await assert.rejects(send(owner.nextParts('root')), refused)
