@@ -8,7 +8,7 @@ import { failure } from './ask.ts'
 import { documentMaxBytes, readDocument, type TrustSource } from './trust-source.ts'
 
 /** Where clients keep their caches. */
-const USUAL = "docker's is ~/.docker/trust, that of notary is ~/.notary; the URL of a server begins with https://"
+const USUAL = "docker's is ~/.docker/trust, that of notary is ~/.notary"
 /** A client that was stopped, or lost the network, has cached only part of what it wanted to read. */
 const READ_AGAIN =
   'have the client read it again: docker trust inspect NAME, or notary list NAME; if its server is gone, use the cache of another client'
@@ -33,7 +33,7 @@ export function clientCache(directory: string, gun: Gun): TrustSource {
       }
       const current = await readUpTo(fileOf(role), limit)
       if (current === undefined) {
-        await mustBeCache(directory)
+        await mustBeCache(directory, `${USUAL}; the URL of a server begins with https://`)
         // A client that only publishes never reads a timestamp; one that was stopped may lack any of the others.
         const others = isDelegation(role) ? [] : (['timestamp', 'root'] as const).filter((other) => other !== role)
         for (const other of others) {
@@ -75,11 +75,9 @@ async function readUpTo(path: string, limit: number): Promise<Buffer | undefined
   }
 }
 
-/** Throws TrustError NOT_FOUND if the directory is no client's cache. */
-async function mustBeCache(directory: string): Promise<void> {
+/** @throws TrustError NOT_FOUND if the directory is no client's cache */
+export async function mustBeCache(directory: string, hint = USUAL): Promise<void> {
   const found = await stat(join(directory, 'tuf')).catch(() => undefined)
   if (found?.isDirectory() === true) return
-  throw new TrustError('NOT_FOUND', `${directory} is not a trust directory of docker or notary`, {
-    hint: USUAL,
-  })
+  throw new TrustError('NOT_FOUND', `${directory} is not a trust directory of docker or notary`, { hint })
 }

@@ -110,6 +110,16 @@ describe('countersign repo adopt', () => {
     }
     const cached = ['--trusted-root', 'trust', '--dry-run', ...from]
     assert.equal((await adopt(APP, WEB, ...cached)).code, 0)
+    const tilde = await here.run(['repo', 'adopt', APP, '--trusted-root=~/trust', '--dry-run', ...from], {
+      HOME: here.path(),
+    })
+    assert.equal(tilde.code, 0, tilde.stderr)
+    // Its parent has no repository at all, which is no reason to go on without a trusted root.
+    await refused(
+      [APP, '--trusted-root', '.', ...from],
+      /^error: \. is not a trust directory of docker or notary\nhint: docker's is ~\/\.docker\/trust, that of notary is ~\/\.notary\n$/,
+      1,
+    )
     await writeFile(here.path('trust', 'tuf', WEB, 'metadata', 'root.json'), body)
     const { stdout, code } = await adopt(APP, WEB, NONE, ...cached)
     assert.match(stdout, new RegExp(`^error: ${WEB}: none of the roots of ${WEB} is the one that is trusted$`, 'm'))
