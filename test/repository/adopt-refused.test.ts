@@ -86,6 +86,7 @@ test('older roots that conflict with the stored ones are refused, in a rehearsal
     await assert.rejects(adoptOn({ ...here, trust }, offered), {
       code: 'VERSION',
       message: `root version 1 of ${GUN} is already here, with different content`,
+      hint: /^another repository of this name is here. .* countersign repo delete \S+, then adopt again$/,
     })
   }
 })

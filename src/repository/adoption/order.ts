@@ -35,14 +35,17 @@ export function mustContinueCurrent(
     // The offered document may replace a damaged one: its checksum is compared when it is written.
     const here = unlessDamaged(() => store.document(gun, role, { version }))
     if (here === undefined || here.sha256 === checksums.sha256) continue
-    throw new TrustError('VERSION', `${role} version ${version} of ${gun} is already here, with different content`)
+    const other = `another repository of this name is here. Ask its owner which is right; ${giveUp(gun)}`
+    throw new TrustError('VERSION', `${role} version ${version} of ${gun} is already here, with different content`, {
+      hint: role === 'root' ? other : undefined,
+    })
   }
   const next = head.roles['root'].version + 1
   if (documents.every(({ role, version }) => role !== 'root' || version > next)) {
     const text = `root version ${next} is missing, between the one that is here and those that are offered`
     throw new TrustError('INVALID_UPDATE', text, {
       problem: { name: 'ErrBadRoot' },
-      hint: `find it; or give up the roots that are here: countersign repo delete ${shellQuoted(gun)}, then adopt again`,
+      hint: `find it; ${giveUp(gun)}`,
     })
   }
 }
@@ -61,10 +64,14 @@ export function mustLeaveNothingBehind(documents: Documents, gun: Gun, offered: 
   const text = `${gun} is signed by this server: nothing from elsewhere can replace it, such as ${left.role} version ${left.version}`
   // A publisher whose client had no cache has begun it here, because it was not adopted yet.
   const other = left.role === 'root' && left.version === 1
-  const again = `another repository of this name was begun here; to give it up: countersign repo delete ${shellQuoted(gun)}, then adopt again`
+  const again = `another repository of this name was begun here; ${giveUp(gun)}`
   throw new TrustError('WRONG_STATE', text, {
     hint: other ? again : 'publishers now publish to this server; what they have published elsewhere since is not here',
   })
+}
+
+function giveUp(gun: Gun): string {
+  return `to give up what is here: countersign repo delete ${shellQuoted(gun)}, then adopt again`
 }
 
 function olderThanHere(gun: Gun, role: string, here: number, there: number): TrustError {
