@@ -55,3 +55,16 @@ test('each alert has a severity, says what to do, and names an existing section 
     assert.equal(at(rule, 'for') === undefined || /^\d+[mh]$/.test(text(rule, 'for')), true, name)
   }
 })
+
+test('keys raise an alert when they reach their age, and none before: until then there is nothing to sign', () => {
+  const ends = rules.filter((rule) => /countersign_(?:ended|ending)/.test(text(rule, 'expr')))
+  const ofKeys = ends.filter((rule) => {
+    const [, operator = '', labels = ''] = /what(=~|!~|=)"([^"]*)"/.exec(text(rule, 'expr')) ?? []
+    const matches = new RegExp(`^(?:${labels})$`).test('timestamp key')
+    return operator === '!~' ? !matches : matches
+  })
+  assert.deepEqual(
+    ofKeys.map((rule) => text(rule, 'alert')),
+    ['CountersignKeysAged'],
+  )
+})
