@@ -15,7 +15,8 @@ type Named = Pick<Head, 'highest'>
 /** Limits the number of roles. @throws TrustError INVALID_UPDATE for a new role if there are too many */
 export function limitRoles(before: Named | undefined, after: Named): void {
   const names = Object.keys(after.highest)
-  if (names.length <= ROLES_BELOW_MAX || names.length <= Object.keys(before?.highest ?? {}).length) return
+  // A repository that is published anew may have new roles although it has fewer than before.
+  if (names.length <= ROLES_BELOW_MAX || names.every((name) => before?.highest[name] !== undefined)) return
   if (names.length > ROLES_MAX) tooMany('a repository has', ROLES_MAX)
   const below = new Map<string, number>()
   for (const name of names) {

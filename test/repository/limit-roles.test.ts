@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { remove } from '../../src/repository/remove.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
-import { localKeys, localPublish, localTrustFor } from '../support/local-trust.ts'
+import { localKeys, localPublish, localTrustFor, TEST_ACTOR } from '../support/local-trust.ts'
 import { makeKey } from '../support/test-key.ts'
 import { TrustWorld } from '../support/trust-world.ts'
 
@@ -64,4 +65,21 @@ test('the number of roles that a repository ever had is limited; existing roles 
   world.delegations.get('targets/r1990')!.version = 1
   await delegateTo(['targets/r1990'])
   assert.deepEqual((await here.check()).findings, [])
+})
+
+test('a repository that is published anew, with fewer roles than before, may not have too many below one delegation', async (t) => {
+  const here = await localTrustFor(t, NOW)
+  const serverKeys = localKeys(here.trust, GUN)
+  const publishWith = async (delegations: readonly string[]): Promise<void> => {
+    const world = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys, snapshot: 'server' })
+    for (const role of delegations) world.delegate(role, [key])
+    await localPublish(here.trust, GUN, world.nextParts('root', 'targets', ...delegations))
+  }
+  await publishWith(named('targets', 110))
+  await remove(here.trust, GUN, TEST_ACTOR)
+  await assert.rejects(publishWith(['targets/a', ...named('targets/a', 101)]), {
+    code: 'INVALID_UPDATE',
+    message: 'targets/a has below it at most 100 roles, including removed ones',
+  })
+  await publishWith(['targets/a', ...named('targets/a', 100)])
 })
