@@ -9,6 +9,7 @@ import { test } from 'node:test'
 import { namedIn, placesIn } from '../src/store/leveldb/table-file.ts'
 import { exchange } from './support/exchange.ts'
 import { keptLog, type Line } from './support/local-app.ts'
+import { timeText } from './support/metadata-file.ts'
 import { startTestServer, type TestServer } from './support/server.ts'
 import { keysFrom, TrustWorld } from './support/trust-world.ts'
 import { until } from './support/until.ts'
@@ -53,6 +54,18 @@ test('a server renews what is due, stages roots for old keys, warns of what expi
   await until('the webhook to be told', () => counts(server, 'countersign_webhook_total{result="delivered"} 1'))
   assert.match(told.join(), /"what":"targets"/)
   assert.notEqual(server.running.store.record('staged-root', GUN), undefined)
+})
+
+test('a renewal that fails is counted as failed', async (t) => {
+  const server = await startTestServer({ transport: 'plain', now: NOW, settings: { renewIntervalSeconds: 1 } })
+  t.after(() => server.stop())
+  const serverKeys = keysFrom(server, GUN)
+  const world = await TrustWorld.create({ gun: GUN, now: NOW, serverKeys })
+  world.root.expires = timeText(NOW + 7 * DAY)
+  await world.publishFirst(server)
+  server.clock.now = NOW + 8 * DAY
+  await until('a renewal to fail', () => counts(server, 'countersign_renewals_total{result="failed"} 1'))
+  assert.ok(await counts(server, 'countersign_renewals_total{result="renewed"} 0'))
 })
 
 test('a damaged table is reported at the next start, even if nothing reads it', async (t) => {

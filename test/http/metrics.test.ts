@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { createMetrics } from '../../src/http/metrics/metrics.ts'
 import { allEndings } from '../../src/repository/expiry.ts'
 import { renewDue } from '../../src/repository/renewal/loop.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
 import { goodClaims, goodToken } from '../access/hostile-tokens.ts'
 import { keySetOf, makeServiceKeys } from '../access/token-forge.ts'
 import { exchange, type Endpoint } from '../support/exchange.ts'
@@ -45,12 +46,14 @@ test('the clock is told, and whether anything can be signed with it', async (t) 
   assert.deepEqual(await clock(), ['usable 0', `seconds ${NOW / 1000 - 360}`])
 })
 
-test('the room on the disk is told; before the first message, the webhook has failed 0 times', async (t) => {
+test('the room on the disk is told; before the first, no message or renewal has failed, and damage is unknown', async (t) => {
   const app = await startLocalApp()
   t.after(() => app.close())
   const text = await scrape(app)
   assert.match(text, /^countersign_disk_available_bytes [1-9]\d{6,}$/m)
   assert.match(text, /^countersign_webhook_total\{result="failed"\} 0$/m)
+  assert.match(text, /^countersign_renewals_total\{result="failed"\} 0$/m)
+  assert.match(text, /^countersign_damaged_tables nan$/im)
 })
 
 test('requests to the admin API are counted, those with refused credentials too', async (t) => {
@@ -125,5 +128,30 @@ test('a repository whose root has expired hides neither what ends next nor a ren
     'countersign_ending_within_60_days{what="root"} 2',
     'countersign_ended{what="root"} 1',
     `countersign_ending_soonest_seconds{what="root"} ${(20 * DAY) / 1000}`,
+  ])
+})
+
+test('what was renewed or deleted since the last look is counted no more', async (t) => {
+  const app = await startLocalApp({ now: NOW })
+  t.after(() => app.close())
+  const metrics = createMetrics(app.trust, import.meta.dirname)
+  const told = async (): Promise<unknown> => (await metrics.registry.metrics()).match(/^countersign_end\w+\{.*$/gm)
+  const ending = (what: string, expires: number) => ({ gun: parseGun('example.org/app'), what, expires })
+  metrics.endings([ending('root', NOW - DAY), ending('targets', NOW + DAY), ending('targets/ci', NOW + DAY)])
+  assert.deepEqual(await told(), [
+    'countersign_ending_within_60_days{what="root"} 1',
+    'countersign_ending_within_60_days{what="targets"} 1',
+    'countersign_ending_within_60_days{what="delegation"} 1',
+    'countersign_ended{what="root"} 1',
+    'countersign_ended{what="targets"} 0',
+    'countersign_ended{what="delegation"} 0',
+    `countersign_ending_soonest_seconds{what="targets"} ${DAY / 1000}`,
+    `countersign_ending_soonest_seconds{what="delegation"} ${DAY / 1000}`,
+  ])
+  metrics.endings([ending('targets', NOW + 2 * DAY)])
+  assert.deepEqual(await told(), [
+    'countersign_ending_within_60_days{what="targets"} 1',
+    'countersign_ended{what="targets"} 0',
+    `countersign_ending_soonest_seconds{what="targets"} ${(2 * DAY) / 1000}`,
   ])
 })

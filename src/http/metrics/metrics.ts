@@ -37,6 +37,8 @@ export function createMetrics(trust: Trust, dataDirectory: string): Metrics {
     labelNames: ['result'] as const,
     registers,
   })
+  // Without a zero before it, Prometheus would not see the first failure as an increase.
+  for (const result of ['renewed', 'failed']) renewals.inc({ result }, 0)
   const endings = endingMetrics(registers, trust.now)
   const deliveries = new Counter({
     name: 'countersign_webhook_total',
@@ -44,11 +46,10 @@ export function createMetrics(trust: Trust, dataDirectory: string): Metrics {
     labelNames: ['result'] as const,
     registers,
   })
-  // Without a zero before it, Prometheus would not see the first failure as an increase.
   for (const result of ['delivered', 'failed']) deliveries.inc({ result }, 0)
   const damaged = new Gauge({
     name: 'countersign_damaged_tables',
-    help: 'Tables of the database that are not as they were written, at the last look; there is one a day.',
+    help: 'Tables of the database that are not as they were written, at the last look, once a day; NaN before the first.',
     registers,
   })
   damaged.set(NaN)
