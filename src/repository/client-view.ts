@@ -74,8 +74,8 @@ export function missingRoles(named: Iterable<string>, head: Head, delegated: Rea
 }
 
 /**
- * Verifies all roots and returns the current one. Checks the current one at the time of its commit, and earlier ones by
- * their signatures only: they may have expired before they came here (`adopt`).
+ * Verifies all roots and returns the current one. Checks the certificates of the current one at the time of its commit, and
+ * earlier ones by their signatures only: their certificates may have ended before they came here (`adopt`).
  */
 async function walkRoots(trust: Documents, gun: Gun, head: Head): Promise<Root> {
   const last = head.roles['root']?.version ?? 0

@@ -4,7 +4,7 @@ import type { Gun } from '../tuf/gun.ts'
 import { certificateEnds } from '../tuf/keys/certificate.ts'
 import { canonicalKeyId, type PublicKey } from '../tuf/keys/key.ts'
 import type { RoleKeys } from '../tuf/keys/threshold.ts'
-import { isServerRole, type Role } from '../tuf/role.ts'
+import { BASE_ROLES, isServerRole, type Role } from '../tuf/role.ts'
 import type { Root } from '../tuf/root.ts'
 import { parseSnapshot } from '../tuf/snapshot.ts'
 import type { Delegation } from '../tuf/targets.ts'
@@ -135,14 +135,14 @@ function adoptionWarnings(
   places: RootKeyPlaces,
   delegations: readonly RoleDescription[],
 ): string[] {
-  const { expires } = head.roles['timestamp'] ?? {}
-  if (signedHere(head) || expires === undefined) return []
+  if (signedHere(head)) return []
   const { here } = rootRenewal(trust, gun, head, root, places)
   const next = isStaged(trust, gun) ? signStagedCommand(gun, here) : takeOverCommand(gun)
   const snapshot = unlessDamaged(() => loadCurrent(trust, gun, head, 'snapshot'))
   const named = snapshot === undefined ? [] : parseSnapshot(snapshot).keys()
   const [lost] = missingRoles(named, head, new Set(delegations.map(({ role }) => role)))
-  const until = new Date(expires).toISOString().slice(0, 10)
+  const ends = BASE_ROLES.map((role) => head.roles[role]?.expires ?? Infinity)
+  const until = new Date(Math.min(...ends)).toISOString().slice(0, 10)
   const meanwhile =
     lost === undefined ? `clients accept it until ${until}` : `clients cannot read it until then, without ${lost}`
   return [`adopted, and not signed here yet: ${meanwhile}. ${next}`]

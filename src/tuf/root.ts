@@ -16,7 +16,7 @@ import { certificateBegins, rootLeaf } from './keys/certificate.ts'
 import { keyEntry, type PublicKey } from './keys/key.ts'
 import { parseKeys, checkUsedKey } from './keys/public-keys.ts'
 import { countSigners, distinctKeys, type RoleKeys } from './keys/threshold.ts'
-import { checkExpiry, checkTypeAndVersion, type Metadata } from './metadata.ts'
+import { checkTypeAndVersion, type Metadata } from './metadata.ts'
 import { BASE_ROLES, type BaseRole } from './role.ts'
 import { formatTime } from './time.ts'
 
@@ -136,10 +136,11 @@ export function aliveFrom(root: Root, gun: Gun, now: number): number | undefined
 }
 
 /**
- * Verifies a root by its own certificates, and by those of the previous root if there is one (wire spec §6.2).
+ * Verifies a root by its own certificates, and by those of the previous root if there is one (wire spec §6.2). Whether it
+ * has expired is up to the caller: a new root can still follow it.
  *
  * @param previous the stored root that it replaces; undefined for a first root
- * @param now milliseconds since 1970; undefined for a root that was replaced since, which may have expired
+ * @param now milliseconds since 1970; undefined for a root that was replaced since, whose certificates may have expired
  * @throws TrustError INVALID_UPDATE, ErrBadRoot
  */
 export function verifyRoot(root: Root, previous: Root | undefined, gun: Gun, now: number | undefined): void {
@@ -155,7 +156,6 @@ export function verifyRoot(root: Root, previous: Root | undefined, gun: Gun, now
   if (countSigners(root.metadata, own.keys) < own.threshold) {
     badRoot(`${CHAIN}failed to validate integrity of roots`)
   }
-  if (now !== undefined) checkExpiry(root.metadata, now, badRoot)
 }
 
 /** Checks the types of all other members too: if Go cannot decode one, its clients cannot read the root at all. */

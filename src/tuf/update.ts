@@ -86,6 +86,7 @@ function acceptRoot(gun: Gun, current: Current, upload: Metadata | undefined, no
   const root = parseRoot(upload)
   limitKeys(Object.values(root.roles), new Set(), badRoot)
   verifyRoot(root, previous, gun, now)
+  checkExpiry(upload, now, badRoot)
   return root
 }
 

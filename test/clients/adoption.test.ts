@@ -360,6 +360,38 @@ test('a publisher’s expired snapshot is adopted from a cache and replaced with
   assert.deepEqual(await stage.server.check(), [])
 })
 
+test('an expired root is adopted while its certificates live, and a new root repairs it', { skip }, async () => {
+  const life = 8_000
+  const gun = 'example.org/ended/root'
+  const now = Date.now()
+  const endpoint = { url: go.url, ca: await readFile(go.caFile, 'utf8') }
+  const owner = await TrustWorld.create({ gun, now, serverKeys: keysFrom(endpoint, gun), snapshot: 'server' })
+  owner.root.expires = timeText(now + life)
+  await owner.publishFirst(endpoint)
+  const reader = await person(go)
+  assert.deepEqual(await reader.list(gun), ['v1 targets'])
+  await pause(Math.max(0, now + life + 1_000 - Date.now()))
+  stage.server.clock.now = Date.now()
+  // Nobody can mend it there: a client reads before it publishes.
+  for (const command of ['list', 'publish']) {
+    assert.match((await reader.try(command, gun)).text, /fatal: root expired at /)
+  }
+  const { warnings } = await adopt(gun, ...fromGo())
+  assert.match(warnings.join('\n'), /^root expired at /)
+  reader.use(stage)
+  const readers = [reader, await stage.client()]
+  for (const client of readers) {
+    const { code, text } = await client.try('list', gun)
+    assert.notEqual(code, 0)
+    assert.match(text, /fatal: root expired at /)
+  }
+  const [key] = owner.signers.get('root') ?? []
+  await importRoot('over', await stage.file(String(key?.privateKey.export({ type: 'pkcs8', format: 'pem' }))))
+  await done('key', 'rotate', gun, 'snapshot', '--passphrase-file', passphrase)
+  for (const client of readers) assert.deepEqual(await client.list(gun), ['v1 targets'])
+  assert.deepEqual(await stage.server.check(), [])
+})
+
 test("without its root key, a repository's tags are signed again under a root key of one's own", { skip }, async () => {
   const gun = 'example.org/somebody/else'
   const owner = await dockersWay(gun)

@@ -252,7 +252,6 @@ test('metadata that clients would refuse is refused, and nothing is stored', asy
     },
     /certificates .* have ended/,
   )
-  await refused('a root that has ended', ({ owner }) => void (owner.root.expires = timeText(NOW - DAY)), /root expired/)
   await refused(
     'a delegation that the snapshot does not name',
     (world) => {

@@ -10,6 +10,7 @@ import { stagedRoot } from '../../src/repository/roots/staged.ts'
 import { documentKey } from '../../src/store/keyspace.ts'
 import type { Role } from '../../src/tuf/role.ts'
 import { localKeys, TEST_ACTOR } from '../support/local-trust.ts'
+import { timeText } from '../support/metadata-file.ts'
 import { makeKey, makeRootKey } from '../support/test-key.ts'
 import { lose, spoil } from '../support/test-store.ts'
 import { TrustWorld } from '../support/trust-world.ts'
@@ -262,6 +263,22 @@ test('an expired timestamp of another server is served unchanged, with a warning
   // It can still be taken over.
   await takeOver(world)
   assert.deepEqual(namesOf(await world.client(() => here).update()), ['targets v1'])
+})
+
+test('an expired root is adopted with a warning while its certificates live, since a new root can follow it', async (t) => {
+  const here = await server(t)
+  const { owner, documents } = await made()
+  owner.root.expires = timeText(NOW - DAY)
+  const { warnings } = await adoptOn(here, documents())
+  assert.deepEqual(warnings, ['root expired at 2026-11-27T08:00:00.000Z'])
+  const client = clientOf(here)
+  await assert.rejects(client.update(), /root.*expired/)
+  const [shown] = (await describe(here.trust, GUN, here.clock.now))!.warnings
+  assert.match(shown!, /not signed here yet: clients accept it until 2026-11-27\. countersign key rotate/)
+  assert.deepEqual((await here.check()).findings, [{ severity: 'warning', gun: GUN, text: warnings[0] }])
+  await takeOver({ here, owner })
+  assert.deepEqual(namesOf(await client.update()), ['targets v1'])
+  assert.deepEqual((await here.check()).findings, [])
 })
 
 test('before the takeover publishing is refused with the reason and changes nothing', async (t) => {

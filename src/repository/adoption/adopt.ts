@@ -27,9 +27,9 @@ export interface Adopted extends OfferSummary {
 
 /**
  * Adopts a repository from another server, byte for byte: the roots that clients may have cached, and the current documents.
- * Verifies it as the most distrustful client would, but accepts expired documents other than root. While this server cannot
- * sign its timestamp, it serves the documents as they are, and newer states may be adopted the same way. Afterwards it only
- * tells whether anything was left behind.
+ * Verifies it as the most distrustful client would, but accepts expired documents, with a warning: a new root can follow
+ * as long as the root certificates live. While this server cannot sign its timestamp, it serves the documents as they are,
+ * and newer states may be adopted the same way. Afterwards it only tells whether anything was left behind.
  *
  * @param trusted checksum (hex SHA-256) of a root that somebody trusts: it must be among the repository's roots
  * @throws TrustError INVALID_GUN; MALFORMED_JSON; INVALID_UPDATE if a client would refuse it; VERSION if it is older than
