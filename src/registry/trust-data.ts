@@ -125,7 +125,7 @@ class Reading {
   }
 }
 
-/** Snapshots and timestamps write checksums in base64. Without one, clients ask for the current document. */
+/** Without a checksum, clients ask for the current document. */
 function checksumIn({ sha256 }: FileMeta): Which | undefined {
-  return sha256 === undefined ? undefined : { sha256: Buffer.from(sha256, 'base64').toString('hex') }
+  return sha256 === undefined ? undefined : { sha256 }
 }

@@ -1,5 +1,4 @@
 import type { Head, JournalEntry, RoleState } from '../store/store.ts'
-import type { FileMeta } from '../tuf/file-meta.ts'
 import { parseMetadata } from '../tuf/metadata.ts'
 import type { Role } from '../tuf/role.ts'
 import { parseSnapshot } from '../tuf/snapshot.ts'
@@ -48,17 +47,17 @@ export function* proposeHeads(
 function currentRoles({ timestamp }: Replayed, bytesOf: BytesOf): ReadonlyMap<string, RoleState> | undefined {
   const roles = new Map<string, RoleState>()
   if (timestamp === undefined) return roles
-  const read = (role: Role, sha256: string): ReturnType<typeof parseMetadata> | undefined => {
+  const read = (role: Role, sha256 = ''): ReturnType<typeof parseMetadata> | undefined => {
     const bytes = bytesOf(role, sha256)
     const metadata = bytes && parseMetadata(role, bytes)
     if (metadata !== undefined) roles.set(role, stateOf(metadata))
     return metadata
   }
   const newest = read('timestamp', timestamp)
-  const snapshot = newest && read('snapshot', hexOf(parseTimestamp(newest)))
+  const snapshot = newest && read('snapshot', parseTimestamp(newest).sha256)
   if (snapshot === undefined) return undefined
   // An adopted snapshot may name roles that are no longer delegated, and not stored here.
-  for (const [role, meta] of parseSnapshot(snapshot)) read(role as Role, hexOf(meta))
+  for (const [role, { sha256 }] of parseSnapshot(snapshot)) read(role as Role, sha256)
   return roles
 }
 
@@ -71,8 +70,4 @@ function ordersOf({ order }: Replayed, current: ReadonlyMap<string, RoleState>):
   return [inOrder, [...ADOPTION_ORDER, ...inOrder], [...ADOPTION_ORDER, ...current.keys()]].map(
     (roles) => new Set(roles.filter((role) => current.has(role))),
   )
-}
-
-function hexOf({ sha256 = '' }: FileMeta): string {
-  return Buffer.from(sha256, 'base64').toString('hex')
 }

@@ -2,9 +2,11 @@ import type { Checksums } from './checksum.ts'
 import type { Json, JsonObject } from './json/json.ts'
 import { bytesOf, integerOf, objectOf, refuseUnreadableHashes, refuseVariants, type Fail } from './json/members.ts'
 
-/** What a snapshot or timestamp says about another document. Hashes in standard base64. */
+/** What a snapshot or timestamp says about another document; the hashes as `Checksums` writes them. */
 export interface FileMeta {
+  /** In hex. */
   readonly sha256: string | undefined
+  /** In standard base64. */
   readonly sha512: string | undefined
   /** Bytes. */
   readonly length: number
@@ -17,18 +19,18 @@ export function parseFileMeta(value: Json | undefined, where: string, fail: Fail
   const hashes = objectOf(entry['hashes'], `hashes of ${where}`, fail)
   refuseUnreadableHashes(hashes, ['sha256', 'sha512'], where, fail)
   return {
-    sha256: hash(hashes, 'sha256', 32, where, fail),
-    sha512: hash(hashes, 'sha512', 64, where, fail),
+    sha256: hash(hashes, 'sha256', 32, where, fail)?.toString('hex'),
+    sha512: hash(hashes, 'sha512', 64, where, fail)?.toString('base64'),
     length: integerOf(entry['length'] ?? 0, `length of ${where}`, fail),
   }
 }
 
-function hash(hashes: JsonObject, algorithm: string, bytes: number, where: string, fail: Fail): string | undefined {
+function hash(hashes: JsonObject, algorithm: string, bytes: number, where: string, fail: Fail): Buffer | undefined {
   const value = hashes[algorithm]
   if (value === undefined) return undefined
   const decoded = bytesOf(value, `${algorithm} of ${where}`, fail)
   if (decoded.length !== bytes) fail(`invalid ${where} checksum information, ${algorithm} checksum invalid`)
-  return decoded.toString('base64')
+  return decoded
 }
 
 /** Returns the `meta` entry for a document with these checksums. */
@@ -47,10 +49,8 @@ export function fileMetaFault(meta: FileMeta, checksums: Checksums, role: string
   if (meta.sha256 === undefined && meta.sha512 === undefined) {
     return `no checksums for supported algorithms were provided for ${role}`
   }
-  const sha256 = Buffer.from(checksums.sha256, 'hex').toString('base64')
-  if (meta.sha256 !== undefined && meta.sha256 !== sha256) {
-    const expected = Buffer.from(meta.sha256, 'base64').toString('hex')
-    return `sha256 checksum for ${role} did not match: expected ${expected}`
+  if (meta.sha256 !== undefined && meta.sha256 !== checksums.sha256) {
+    return `sha256 checksum for ${role} did not match: expected ${meta.sha256}`
   }
   if (meta.sha512 !== undefined && meta.sha512 !== checksums.sha512) {
     return `sha512 checksum for ${role} did not match: expected ${Buffer.from(meta.sha512, 'base64').toString('hex')}`
