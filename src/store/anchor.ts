@@ -95,8 +95,8 @@ export class AnchorFile {
     return new AnchorFile(file, path, key)
   }
 
-  /** Reads the newest validly signed anchor. @returns undefined if there is none @throws TrustError DATA_DAMAGED */
-  async read(): Promise<Anchor | undefined> {
+  /** Reads the newest validly signed anchor. @throws TrustError DATA_DAMAGED if there is none */
+  async read(): Promise<Anchor> {
     const reading = this.#file.read(Buffer.alloc(2 * SLOT_BYTES), 0, 2 * SLOT_BYTES, 0)
     const { buffer, bytesRead } = await reading.catch((cause: unknown) => {
       throw fileError('DATA_DAMAGED', `cannot read the anchor file ${this.#path}`, cause, ANCHOR_HINT)
@@ -104,7 +104,10 @@ export class AnchorFile {
     const slots = [buffer.subarray(0, SLOT_BYTES), buffer.subarray(SLOT_BYTES, Math.max(SLOT_BYTES, bytesRead))]
     const [first, second] = slots.map((slot) => this.#parse(slot.toString('utf8').trimEnd()))
     const newest = (second?.number ?? -1) > (first?.number ?? -1) ? second : first
-    this.#slot ??= newest !== undefined && newest === first ? 1 : 0
+    if (newest === undefined) {
+      throw new TrustError('DATA_DAMAGED', 'the anchor has no valid signature', { hint: UNSIGNED_ANCHOR_HINT })
+    }
+    this.#slot ??= newest === first ? 1 : 0
     return newest
   }
 
@@ -187,9 +190,7 @@ export class AnchorFile {
 /** Reads the anchor in a file. @throws TrustError DATA_DAMAGED if the file is missing, or has no validly signed anchor */
 export async function readAnchorOf(path: string, key: AnchorKey): Promise<Anchor> {
   await using file = await AnchorFile.openToRead(path, key)
-  const anchor = await file.read()
-  if (anchor !== undefined) return anchor
-  throw new TrustError('DATA_DAMAGED', 'the anchor has no valid signature', { hint: UNSIGNED_ANCHOR_HINT })
+  return await file.read()
 }
 
 function bytesOf(anchor: Anchor): Buffer {

@@ -3,7 +3,7 @@ import type { AnchorFile } from './anchor.ts'
 import type { Database } from './database/database.ts'
 import type { Records } from './database/records.ts'
 import { decodeFormat, type Format } from './encoding.ts'
-import { OTHER_ANCHOR_HINT, OTHER_DATABASE_HINT, REPAIR_HINT, UNSIGNED_ANCHOR_HINT } from './hints.ts'
+import { OTHER_ANCHOR_HINT, OTHER_DATABASE_HINT, REPAIR_HINT } from './hints.ts'
 import { EMPTY_TAIL, entryTail, hexSha256, parseEntry, type Tail } from './journal.ts'
 import { formatKey, journalKey, rangeOfKind } from './keyspace.ts'
 
@@ -58,7 +58,6 @@ export async function checkAgainstAnchor(
   tail: Tail,
 ): Promise<void> {
   const anchor = await file.read()
-  if (anchor === undefined) throw damaged('the anchor has no valid signature', UNSIGNED_ANCHOR_HINT)
   if (anchor.store !== store) throw damaged('the anchor belongs to another database', OTHER_ANCHOR_HINT)
   if (anchor.number > tail.number) {
     throw damaged(
