@@ -91,7 +91,7 @@ test("a server's whole life leaves no secret in data, logs, answers, metrics, ar
   assert.ok(processes.some((bytes) => bytes.includes('serve')))
   await server.end()
 
-  const { pkcs8 } = openKeyFile(readFileSync(terminal.path('root.key'), 'utf8'), SECRETS.keyFile)
+  const pkcs8 = openKeyFile(readFileSync(terminal.path('root.key'), 'utf8'), SECRETS.keyFile)
   const { d = '' } = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }).export({ format: 'jwk' })
   const canaries = [...Object.values(SECRETS), token.slice(-43), webToken, d].flatMap((text) => [
     Buffer.from(text),

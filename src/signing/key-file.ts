@@ -7,18 +7,6 @@ import { isQuickToTry } from './derivation-work.ts'
 import { readEd25519KeyFile } from './ed25519-key-file.ts'
 import { mustBeLongEnough, rootKeyId, rootPublicKey } from './root-key.ts'
 
-/** The role and repository that a client's key file names in its headers. */
-interface KeyFileNames {
-  readonly role: string | undefined
-  readonly gun: string | undefined
-}
-
-/** The key in a client's key file, and whose the file says it is. */
-interface KeyFile extends KeyFileNames {
-  /** PKCS#8 DER, to be zeroed by whoever takes it. */
-  readonly pkcs8: Buffer
-}
-
 /** The parameters that Notary's clients write, and the only ones that all of them read (wire spec §18.4). */
 const ROUNDS = 2048
 const SALT_BYTES = 8
@@ -36,8 +24,8 @@ const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/
 /** Every block of the file on which OpenSSL would try the passphrase. */
 const ENCRYPTED = /-----BEGIN ENCRYPTED PRIVATE KEY-----([^-]*)-----END/g
 
-/** Reads the header lines of a key file, which needs no passphrase. */
-export function namesInKeyFile(pem: string): KeyFileNames {
+/** Reads which role and repository a key file names in its headers, which needs no passphrase. */
+export function namesInKeyFile(pem: string): { role: string | undefined; gun: string | undefined } {
   const headers = headersOf(pem.split(/\r?\n/))
   return { role: headers.get('role'), gun: headers.get('gun') }
 }
@@ -46,16 +34,16 @@ export function namesInKeyFile(pem: string): KeyFileNames {
  * Opens a key file of notary or docker: PKCS#8, plain or encrypted, with header lines that OpenSSL refuses (wire spec
  * §18.4).
  *
+ * @returns PKCS#8 DER, to be zeroed by whoever takes it
  * @throws TrustError BAD_KEYS
  */
-export function openKeyFile(pem: string, passphrase: string | undefined): KeyFile {
+export function openKeyFile(pem: string, passphrase: string | undefined): Buffer {
   if (!PRIVATE_KEY.test(pem)) throw new TrustError('BAD_KEYS', 'the key file holds no private key')
   const lines = pem.split(/\r?\n/)
   // The only header lines that OpenSSL knows are those of a legacy encrypted key.
   const legacy = headersOf(lines).has('DEK-Info')
   const bare = lines.filter((line) => (legacy ? !/^(role|gun|path): /.test(line) : !/^\w+: /.test(line) && line !== ''))
   const text = `${bare.join('\n').trimEnd()}\n`
-  const names = namesInKeyFile(pem)
   for (const [, base64 = ''] of text.matchAll(ENCRYPTED)) {
     if (isQuickToTry(Buffer.from(base64, 'base64'))) continue
     throw new TrustError(
@@ -70,9 +58,9 @@ export function openKeyFile(pem: string, passphrase: string | undefined): KeyFil
     const block = decodePem(Buffer.from(text))?.[0]
     const encrypted = block?.label === 'ENCRYPTED PRIVATE KEY'
     const ed25519 = block && readEd25519KeyFile(block.bytes, encrypted ? passphrase : undefined)
-    if (ed25519 !== undefined) return { pkcs8: ed25519, ...names }
+    if (ed25519 !== undefined) return ed25519
     const key = createPrivateKey(passphrase === undefined ? text : { key: text, passphrase })
-    return { pkcs8: inUsualForm(key).export({ format: 'der', type: 'pkcs8' }), ...names }
+    return inUsualForm(key).export({ format: 'der', type: 'pkcs8' })
   } catch (cause) {
     throw new TrustError('BAD_KEYS', 'the passphrase does not open the key file, or the file cannot be read', {
       cause,

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { privateKeyOf } from '../../src/signing/ed25519.ts'
-import { encodeKeyFile, openKeyFile } from '../../src/signing/key-file.ts'
+import { encodeKeyFile, namesInKeyFile, openKeyFile } from '../../src/signing/key-file.ts'
 import { rootPublicKey } from '../../src/signing/root-key.ts'
 import { openSignerRow } from '../../src/signing/signer-row.ts'
 
@@ -45,14 +45,13 @@ for (const { name, role, gun, passphrase, pem, jwe, algorithm, public: expected 
       assert.throws(() => openSignerRow(jwe ?? '', algorithm, 'another passphrase'), { code: 'BAD_KEYS' })
       return
     }
-    const opened = openKeyFile(pem, passphrase)
-    assert.equal(publicOf(opened.pkcs8), expected)
-    assert.deepEqual([opened.role, opened.gun], [role, gun])
+    assert.equal(publicOf(openKeyFile(pem, passphrase)), expected)
+    assert.deepEqual(namesInKeyFile(pem), { role, gun })
     // Its label may name the algorithm, digits included.
     const labelled = pem
       .replaceAll('-----BEGIN PRIVATE', '-----BEGIN ED25519 PRIVATE')
       .replaceAll('END PRIVATE', 'END ED25519 PRIVATE')
-    if (algorithm === 'ed25519') assert.equal(publicOf(openKeyFile(labelled, passphrase).pkcs8), expected)
+    if (algorithm === 'ed25519') assert.equal(publicOf(openKeyFile(labelled, passphrase)), expected)
     if (passphrase === undefined) return
     assert.throws(() => openKeyFile(pem, 'another passphrase'), { code: 'BAD_KEYS' })
     assert.throws(() => openKeyFile(pem, undefined), { code: 'BAD_KEYS' })
@@ -77,7 +76,7 @@ test('legacy key files are opened, encrypted or not', () => {
         '-----\n',
         passphrase === undefined ? '-----\nrole: root\n\n' : '-----\nrole: root\n',
       )
-      for (const text of [pem, withRole]) assert.equal(publicOf(openKeyFile(text, passphrase).pkcs8), expected, text)
+      for (const text of [pem, withRole]) assert.equal(publicOf(openKeyFile(text, passphrase)), expected, text)
     }
     assert.match(encrypted, /DEK-Info/)
     assert.throws(() => openKeyFile(encrypted, 'wrong'), { code: 'BAD_KEYS' })
@@ -97,13 +96,13 @@ test('a file with a compressed point or explicit curve opens to the same key', (
     const expected = publicOf(privateKey.export({ format: 'der', type: 'pkcs8' }))
     const compressed = openssl('ec', '-in', path, '-conv_form', 'compressed')
     for (const pem of [compressed, openssl('ec', '-in', path, '-param_enc', 'explicit')]) {
-      const { pkcs8 } = openKeyFile(pem, undefined)
+      const pkcs8 = openKeyFile(pem, undefined)
       assert.equal(publicOf(pkcs8), expected)
       assert.equal(rootPublicKey(privateKeyOf(pkcs8)), expected)
     }
     writeFileSync(path, compressed)
     const encrypted = openssl('pkcs8', '-topk8', '-in', path, '-passout', 'pass:a passphrase')
-    assert.equal(publicOf(openKeyFile(encrypted, 'a passphrase').pkcs8), expected)
+    assert.equal(publicOf(openKeyFile(encrypted, 'a passphrase')), expected)
   } finally {
     rmSync(directory, { recursive: true })
   }
@@ -112,9 +111,11 @@ test('a file with a compressed point or explicit curve opens to the same key', (
 test('a written key file is opened again, and anything else is refused', () => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const pem = encodeKeyFile(privateKey, 'a passphrase')
-  const { pkcs8, role } = openKeyFile(pem, 'a passphrase')
-  assert.equal(publicOf(pkcs8), publicOf(privateKey.export({ format: 'der', type: 'pkcs8' })))
-  assert.equal(role, 'root')
+  assert.equal(
+    publicOf(openKeyFile(pem, 'a passphrase')),
+    publicOf(privateKey.export({ format: 'der', type: 'pkcs8' })),
+  )
+  assert.equal(namesInKeyFile(pem).role, 'root')
   for (const text of ['', 'nonsense', pem.slice(0, 200), pem.replaceAll('PRIVATE KEY', 'CERTIFICATE')]) {
     assert.throws(() => openKeyFile(text, 'a passphrase'), { code: 'BAD_KEYS' })
   }
@@ -150,9 +151,9 @@ test('a key file that would take hours to decrypt is refused at once; common par
       encrypted('-scrypt'),
       encrypted('-v1', 'PBE-SHA1-3DES', '-iter', '100000'),
     ]) {
-      assert.equal(publicOf(openKeyFile(pem, 'a passphrase').pkcs8), expected, pem)
+      assert.equal(publicOf(openKeyFile(pem, 'a passphrase')), expected, pem)
       // OpenSSL skips what stands before the key.
-      assert.equal(publicOf(openKeyFile(`Bag Attributes\n${pem}`, 'a passphrase').pkcs8), expected, pem)
+      assert.equal(publicOf(openKeyFile(`Bag Attributes\n${pem}`, 'a passphrase')), expected, pem)
     }
     const altered = (pem: string, alter: (hex: string) => string): string => {
       const hex = Buffer.from(pem.replace(/-----.*-----|\s/g, ''), 'base64').toString('hex')

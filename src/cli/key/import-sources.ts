@@ -58,7 +58,7 @@ export async function sourcesOf(
     })
   }
   const passphrase = pem.includes('ENCRYPTED') ? await secret(`passphrase of ${file}`) : undefined
-  return only(() => openKeyFile(pem, passphrase).pkcs8)
+  return only(() => openKeyFile(pem, passphrase))
 }
 
 /** @throws TrustError INVALID_GUN, INVALID_ROLE; WRONG_STATE for root, or if the file says that it is another key */

@@ -33,7 +33,7 @@ export async function readRootKeyFile(file: string, passphraseFile: string | und
   const passphrase = encrypted
     ? await secretFrom(passphraseFile, `passphrase of ${file}`, KEY_PASSPHRASE_OPTION)
     : undefined
-  return privateKeyOf(openKeyFile(pem, passphrase).pkcs8)
+  return privateKeyOf(openKeyFile(pem, passphrase))
 }
 
 const STAGED_HINT = 'name a file here: "countersign root show GUN --out FILE" writes one'
