@@ -1,12 +1,18 @@
+import { refuse } from '../errors.ts'
 import { checksumsBeside } from './checksum.ts'
 import { encodeCanonical, type EncodedSignature } from './encode.ts'
 import { canonicalForm } from './json/canonical.ts'
 import type { JsonObject } from './json/json.ts'
 import { integerOf, textOf, type Fail } from './json/members.ts'
-import { limitMade } from './made-limits.ts'
-import type { Metadata } from './metadata.ts'
-import type { Role } from './role.ts'
+import { JSON_MAX_MEMBERS } from './json/reader.ts'
+import { SIGNATURES_MAX, type Metadata } from './metadata.ts'
+import { isTargetsRole, problemOf, type Role } from './role.ts'
 import { parseTime } from './time.ts'
+
+/** Members of a document outside its payload: `signed` and `signatures`. */
+const AROUND = 2
+/** A signature counts as one list element with three members. */
+const PER_SIGNATURE = 4
 
 const incomplete: Fail = (text) => {
   throw new TypeError(`a payload whose ${text}`)
@@ -51,4 +57,21 @@ export function makeMetadata(role: Role, payload: JsonObject): Unsigned {
       }
     },
   }
+}
+
+/**
+ * Refuses to make a document that our own parser would refuse: one with too many tags or signatures could be served, but
+ * never changed again.
+ *
+ * @param members members and list elements of the payload
+ * @param signatures their number
+ * @throws TrustError INVALID_UPDATE
+ */
+function limitMade(role: Role, members: number, signatures: number): void {
+  const name = problemOf(role)
+  if (signatures > SIGNATURES_MAX) refuse(name, `${role} would have more than ${SIGNATURES_MAX} signatures`)
+  if (members + AROUND + PER_SIGNATURE * signatures <= JSON_MAX_MEMBERS) return
+  // A tag takes four.
+  const tags = isTargetsRole(role) ? `, some ${Math.floor(JSON_MAX_MEMBERS / 4)} tags` : ''
+  refuse(name, `${role} would have more than ${JSON_MAX_MEMBERS} members and list elements${tags}`)
 }
