@@ -1,8 +1,8 @@
+import type { CachedRoot } from '../../repository/roots/cached.ts'
 import type { RotationPlan } from '../../repository/roots/rotation-plan.ts'
 import { workText, type AuthorityOptions } from '../root/authority.ts'
 import { knownKeyText, type KnownRootKey } from '../root/known-keys.ts'
 import { counted } from '../terminal/print.ts'
-import { clientsText } from './clients-text.ts'
 
 /** A plan, and what is known here about the root keys. */
 export type Plan = RotationPlan & {
@@ -84,4 +84,24 @@ function planLines(each: Plan | Unplanned, { stage }: Options, strangers: 'named
     ...each.breaks.map((text) => `  breaks: ${text}`),
     ...obstacles,
   ]
+}
+
+/**
+ * Says which clients follow to the next root, in lines. Old roots of one fate share a line: a repository may have dozens.
+ *
+ * @param roots in the order of their versions
+ */
+function clientsText(roots: readonly CachedRoot[]): string[] {
+  const fates: { first: number; last: number; why: string }[] = []
+  for (const { version, follows, why = '' } of roots) {
+    if (follows) continue
+    const fate = fates.at(-1)
+    if (fate?.why === why && fate.last === version - 1) fate.last = version
+    else fates.push({ first: version, last: version, why })
+  }
+  if (fates.length === 0) return ['all clients follow, whichever root they have cached']
+  return fates.map(({ first, last, why }) => {
+    const versions = first === last ? `version ${first}` : `versions ${first} to ${last}`
+    return `clients with root ${versions} do not follow: ${why}`
+  })
 }
