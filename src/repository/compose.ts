@@ -1,4 +1,4 @@
-import type { Commit, Head, NewDocument, RoleState, StoredKey } from '../store/store.ts'
+import type { Actor, Commit, Head, NewDocument, RoleState, StoredKey } from '../store/store.ts'
 import type { Checksums } from '../tuf/checksum.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { JsonObject } from '../tuf/json/json.ts'
@@ -7,6 +7,9 @@ import { isServerRole, type ServerRole } from '../tuf/role.ts'
 import type { Root } from '../tuf/root.ts'
 import { snapshotPayload } from '../tuf/snapshot.ts'
 import { timestampPayload } from '../tuf/timestamp.ts'
+import { acceptUpdate } from '../tuf/update.ts'
+import type { Draft } from './change.ts'
+import { currentOf } from './current.ts'
 import { roleChanges } from './role-changes.ts'
 import { heldKeys, signRole, type Signed } from './sign-role.ts'
 import { tagChanges } from './tag-changes.ts'
@@ -70,6 +73,29 @@ export async function compose(
     changes: tagChanges(trust, gun, head, proposal.documents),
     roles: roleChanges(trust, gun, head, proposal.documents),
   }
+}
+
+/**
+ * Composes the publish of documents signed here: verifies them like any upload, and makes the next snapshot.
+ *
+ * @param head the head that they were computed from
+ * @param now milliseconds since 1970
+ * @returns undefined if all of them are current already
+ * @throws TrustError INVALID_UPDATE, VERSION, SIGNING_FAILED, SIGNER_UNAVAILABLE, CORRUPT
+ */
+export async function composeSigned(
+  trust: Trust,
+  gun: Gun,
+  head: Head | undefined,
+  now: number,
+  signed: readonly Signed[],
+  actor: Actor,
+): Promise<Draft | undefined> {
+  const uploads = signed.map(({ metadata }) => metadata)
+  const accepted = acceptUpdate(gun, currentOf(trust, gun, head), uploads, now)
+  if (accepted === undefined) return undefined
+  const draft = await compose(trust, gun, head, now, { ...accepted, makesSnapshot: true })
+  return { kind: 'publish', actor, ...draft, keys: [...draft.keys, ...signed.flatMap(({ keys }) => keys)] }
 }
 
 /**
