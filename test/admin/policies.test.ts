@@ -2,14 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { allTokens } from '../../src/access/api-token.ts'
 import { parsed, type World } from '../../src/admin/operation.ts'
-import { removePolicy, setPolicy, showPolicy } from '../../src/admin/policies.ts'
+import { listPolicies, removePolicy, setPolicy, showPolicy } from '../../src/admin/policies.ts'
 import { removeTag, signTag } from '../../src/admin/tags.ts'
+import { revokeToken } from '../../src/admin/tokens.ts'
 import { TrustError } from '../../src/errors.ts'
 import type { Store } from '../../src/store/store.ts'
 import { fileMeta } from '../support/metadata-file.ts'
-import { openLocalTrust, TEST_ACTOR } from '../support/local-trust.ts'
+import { localTrustFor, openLocalTrust, TEST_ACTOR } from '../support/local-trust.ts'
 import { A, B, base64, GUN, withSigner } from '../support/owned-repository.ts'
-import { makeToken, worldOf } from '../support/people.ts'
+import { addPerson, makeToken, worldOf } from '../support/people.ts'
 
 test("signing over an owner's tag counts as a move: docker looks into targets/releases first", async (t) => {
   const world = await withSigner(t)
@@ -97,4 +98,48 @@ test('a policy can be set for a damaged signer, without a warning', async (t) =>
   assert.deepEqual((await set('signer:nobody')).warnings, [
     'there is no signer nobody: "countersign signer list" prints all',
   ])
+})
+
+test('a warning says that a policy binds nobody: a mistyped name, a revoked token, a certificate of no user', async (t) => {
+  const { trust } = await localTrustFor(t, Date.now())
+  await addPerson({ trust }, 'alice', [])
+  await makeToken({ trust }, 'ci', ['read:*'])
+  const records: Store['records'] = async function* (kind) {
+    yield { kind, name: 'user:alice', damaged: 'a stored record is damaged' }
+  }
+  const damaged = worldOf({ trust: { ...trust, store: { ...trust.store, records } } })
+  const warnings = async (subject: string, place = worldOf({ trust })): Promise<readonly string[]> =>
+    (await setPolicy.run(place, parsed(setPolicy, { subject, rules: [{ guns: '*' }] }), TEST_ACTOR)).warnings
+  for (const subject of ['user:alice', 'certificate:alice', 'token:ci']) assert.deepEqual(await warnings(subject), [])
+  for (const [subject, list] of [
+    ['user:bob', 'user'],
+    ['certificate:bob', 'user'],
+    ['token:alice', 'token'],
+  ] as const) {
+    const name = subject.split(':')[1]
+    assert.deepEqual(await warnings(subject), [`there is no ${list} ${name}: "countersign ${list} list" prints all`])
+  }
+  assert.deepEqual(await warnings('token:ci', damaged), [
+    'cannot tell whether there is a token ci: one of the tokens is damaged',
+  ])
+  await revokeToken.run(worldOf({ trust }), { token: 'ci' }, TEST_ACTOR)
+  assert.match(String(await warnings('token:ci')), /^there is no token ci/)
+  const rows = await listPolicies.run(damaged, {}, TEST_ACTOR)
+  assert.equal(rows.length, 6, 'each subject once, although one is damaged and the others are not found')
+})
+
+test('a rule that leaves something out is the strict one; what no rule can mean is refused', () => {
+  const given = (...rules: object[]): unknown => parsed(setPolicy, { subject: 'certificate:alice', rules }).rules[0]
+  assert.deepEqual(given({ guns: '*' }), { guns: '*', tags: '*', move: false, checkedWithinMinutes: null })
+  assert.ok(given({ guns: '*', tags: 'a*'.repeat(8) }))
+  for (const wrong of [
+    { tags: 'a*'.repeat(9) },
+    { tags: 'v1\n' },
+    { tags: 'v1:x' },
+    { checkedWithinMinutes: 0 },
+    { guns: 'docker.io/**' },
+  ]) {
+    assert.throws(() => given({ guns: '*', ...wrong }), { code: 'INVALID_PARAMETERS' }, JSON.stringify(wrong))
+  }
+  assert.throws(() => given(), { code: 'INVALID_PARAMETERS' })
 })
