@@ -60,6 +60,7 @@ test('tags are named that docker takes from elsewhere than from where they were 
   assert.deepEqual([shadowed, remaining], [['moved', 'gone'], []])
   const asCi = await change({ own: OTHER }, ['same', 'gone'], { as: 'ci' })
   assert.deepEqual([asCi.shadowed, asCi.remaining], [[], ['same']])
+  assert.deepEqual((await change({}, ['same'])).remaining, [])
 })
 
 test('what clients do not believe of targets/releases hides no tag, nor does a damaged one stop its signing', async (t) => {

@@ -114,6 +114,8 @@ describe('tags that the server signs', () => {
       { tag: '.x' },
       { tag: 'x'.repeat(129) },
       { digest: 'sha256:AB' },
+      { digest: `${digestOf('')}0` },
+      { digest: `sha256:${'A'.repeat(64)}` },
       { digest: 'latest' },
       { size: 0 },
       { size: 1.5 },
@@ -125,6 +127,9 @@ describe('tags that the server signs', () => {
     }
     const unknown = { gun: GUN, tag: 'v1', digest: digestOf(''), size: 1, extra: 1 }
     assert.throws(() => parsed(signTag, unknown), { message: 'Unrecognized key: "extra"' })
+    // Publishers choose any names for what they sign.
+    const odd = parsed(removeTag, { gun: GUN, tag: 'docs/read me' })
+    assert.deepEqual((await removeTag.run(world, odd, TEST_ACTOR)).absent, ['docs/read me'])
     const elsewhere = parsed(signTag, { gun: 'docker.io/acme/none', tag: 'v1', digest: digestOf(''), size: 1 })
     await assert.rejects(signTag.run(world, elsewhere, TEST_ACTOR), { code: 'NOT_FOUND' })
     await assert.rejects(sign('v1', digestOf(''), { as: 'nobody' }), { code: 'NOT_FOUND' })
@@ -160,6 +165,12 @@ describe('tags that the server signs', () => {
     }
     assert.equal((await as(seen)).changed, true)
     assert.equal((await as(seen)).changed, false)
+    const many = (more: object): ReturnType<typeof signManyTags.run> => {
+      const set = [{ tag: 'v9', digest: digestOf('nine'), size: 1 }]
+      return signManyTags.run(asAlice, parsed(signManyTags, { gun: GUN, set, ...more }), alice)
+    }
+    await assert.rejects(many({}), { code: 'POLICY' })
+    assert.equal((await many(seen)).changed, false)
     const takeAway = parsed(removeTag, { gun: GUN, tag: 'v9' })
     await assert.rejects(removeTag.run(asAlice, takeAway, alice), { code: 'POLICY' })
     const absent = parsed(removeTag, { gun: GUN, tag: 'v10' })
@@ -214,6 +225,8 @@ describe('tags that the server signs', () => {
     }
     assert.deepEqual(await times({ since: hour(2), until: hour(3) }), [hour(3), hour(2)])
     assert.deepEqual(await times({ kind: 'delete' }), [hour(4)])
+    assert.deepEqual(await times({ actor: 'user:alice' }), [hour(1)])
+    for (const actor of ['user:ali', 'external:alice']) assert.deepEqual(await times({ actor }), [])
     assert.deepEqual(await times({ digest }), [hour(4), hour(3), hour(2), hour(1)])
   })
 

@@ -96,6 +96,9 @@ describe('tags over the admin API', () => {
       statuses.push((await put('v2', statuses.length === 0 ? 'b' : 'c', job, { 'if-match': value })).status)
     }
     assert.deepEqual(statuses, [200, 412, 412, 412, 200])
+    const old = { 'if-match': etag }
+    assert.equal((await ask('DELETE', `${TAGS}/v2`, job, undefined, old)).status, 412)
+    assert.equal((await ask('POST', TAGS, job, { remove: ['v2'] }, old)).status, 412)
     const { etag: plain } = jsonOf(await ask('GET', TAGS, job)) as { etag: string }
     assert.equal((await ask('DELETE', `${TAGS}/v2`, job, undefined, { 'if-match': plain })).status, 200)
   })
