@@ -72,6 +72,10 @@ describe('users and tokens on the command line', () => {
     )
     const { stdout } = await type('user', 'list')
     assert.match(stdout, /^alice {2}disabled {5}read:docker\.io\/acme\/\*$/m)
+    // Only --enable does that.
+    await prints('user password alice --password-file password', 'changed the password of alice\n')
+    const disabled = 'changed user alice, who may: read:docker.io/acme/* (disabled)\n'
+    await prints('user set alice --allow read:docker.io/acme/*', disabled)
     await prints('user set alice --enable', 'changed user alice, who may: read:docker.io/acme/*\n')
     await prints('user set alice', 'error: use --allow, --disable or --enable\n', 2)
     await prints('user set alice --disable --enable', 'error: use either --disable or --enable\n', 2)
@@ -160,6 +164,7 @@ describe('users and tokens on the command line', () => {
     await prints('user remove build', `error: there is no user build\nhint: ${ALL_USERS}\n`, 1)
     // Repeated, as after a lost answer.
     await prints('token revoke ci', 'error: the token ci is already revoked\n', 1)
+    await prints(`token revoke ${id}`, 'error: the token SIXTEEN-HEX-ID.. is already revoked\n', 1)
     await prints('token revoke cj', 'error: there is no such token\nhint: "countersign token list" prints all\n', 1)
     await server.end()
   })
@@ -186,8 +191,11 @@ describe('users and tokens on the command line', () => {
     const rehearsed = await type('token', 'create', 'other', '--allow', 'read:a/*', '--json', '--dry-run')
     assert.equal((JSON.parse(rehearsed.stdout) as { token: string | null }).token, null)
     await type('user', 'add', 'carol', '--password-file', 'password', '--json')
-    const users = JSON.parse((await type('user', 'list', '--json')).stdout) as object[]
+    const users = JSON.parse((await type('user', 'list', '--json')).stdout) as { createdAt: number }[]
     assert.deepEqual(users.map(Object.keys), [['name', 'hasPassword', 'grants', 'disabled', 'createdAt']])
+    // By this time, tokens of an earlier user of the same name are recognised.
+    const createdAt = users[0]?.createdAt ?? 0
+    assert.ok(createdAt > Date.now() - 600_000 && createdAt <= Date.now())
   })
 
   test('the journal is sound, names the actor, and holds no password', async () => {
