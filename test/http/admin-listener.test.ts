@@ -96,11 +96,11 @@ describe('the admin API over TCP', () => {
     port: number | undefined,
     path: string,
     client: object,
-    more: { method?: string; headers?: Record<string, string> } = {},
+    { body, ...more }: { method?: string; headers?: Record<string, string>; body?: string } = {},
   ): Promise<{ status: number; body: string }> {
     const agent = new Agent({ ...client, ca: server.ca, keepAlive: false })
     const sent = request({ hostname: 'localhost', port, path, agent, ...more })
-    sent.end()
+    sent.end(body)
     const [response] = (await once(sent, 'response')) as [IncomingMessage]
     return { status: response.statusCode ?? 0, body: await text(response) }
   }
@@ -259,8 +259,14 @@ describe('the admin API over TCP', () => {
   })
 
   test('users create, list and revoke their own tokens within their own grants; a token creates none', async () => {
-    const builder = wish('build machine')
-    assert.equal(await withCertificate(server.running.adminPort, '/api/v1/tokens', builder), 200)
+    // With a certificate, too: its user owns the token.
+    const byCertificate = async (action: string): Promise<{ status: number; body: string }> => {
+      const body = JSON.stringify({ name: `c-${randomUUID()}`, grants: [{ pattern: GUN, actions: [action] }] })
+      const more = { method: 'POST', headers: { 'content-length': String(body.length) }, body }
+      return answerWith(server.running.adminPort, '/api/v1/tokens', wish('build machine'), more)
+    }
+    assert.equal((JSON.parse((await byCertificate('sign')).body) as { owner: string }).owner, 'builder')
+    assert.equal((await byCertificate('delete')).status, 403)
     const root = basic('root', PASSWORD)
     await addPerson(server.running, 'dora', ['sign:example.org/team/*'], PASSWORD)
     const dora = basic('dora', PASSWORD)
@@ -283,9 +289,12 @@ describe('the admin API over TCP', () => {
     ]) {
       assert.equal((await create(dora, { pattern, actions })).status, 403, `${pattern} ${actions.join()}`)
     }
+    const two = [team, '*'].map((pattern) => ({ pattern, actions: ['read'] }))
+    assert.equal((await create(dora, {}, { grants: two })).status, 403)
     assert.equal((await create(dora, { pattern: team, actions: ['sign'] }, { owner: 'root' })).status, 403)
     assert.equal((await create(root, { pattern: team, actions: ['rotate'] }, { owner: 'dora' })).status, 403)
     assert.equal((await create(`Bearer ${token}`, { pattern: GUN, actions: ['read'] })).status, 403)
+    assert.equal((await ask('GET', '/api/v1/tokens', `Bearer ${token}`)).body.toString(), '[]')
     const listed = JSON.parse((await ask('GET', '/api/v1/tokens', dora)).body.toString()) as object[]
     assert.equal(listed.length, 1)
     assert.doesNotMatch(JSON.stringify(listed), /secret|cs_/)
@@ -357,10 +366,12 @@ describe('the admin API over TCP', () => {
     for (const [rest, message] of [
       ...['null', '[]', '1', '"x"'].map((text) => [`Content-Length: ${text.length}\r\n\r\n${text}`, 'a JSON object']),
       [`Transfer-Encoding: chunked\r\n\r\n${chunk}`, 'a Content-Length'],
+      // Memory for each of these, however they are nested.
+      [`Content-Length: 120000\r\n\r\n${'[{'.repeat(60_000)}`, 'more than 100000 members'],
     ]) {
       const answer = await (await RawConnection.open(endpoint)).ask(`${head}${rest}`)
-      assert.match(answer, /^HTTP\/1\.1 400 /, rest)
-      assert.match(answer, new RegExp(`the body (must be|needs) ${message}`))
+      assert.match(answer, /^HTTP\/1\.1 400 /, rest?.slice(0, 99))
+      assert.match(answer, new RegExp(`the body (must be|needs|has) ${message}`))
     }
     assert.equal(server.running.store.record('user', 'chunked'), undefined)
   })
@@ -520,9 +531,12 @@ test('bodies being received share a limit, and one user cannot use all of it', a
   t.after(() => server.stop())
   const ca = await readFile(join(server.directory, 'keys', 'tls', 'ca.crt'), 'utf8')
   const endpoint = { url: `https://localhost:${server.running.adminPort}`, ca }
-  const token = await makeToken(server.running, 'low', ['read:example.org/low'])
-  const authorization = `Bearer ${token}`
-  const head = `POST /api/v1/tokens HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\n`
+  await addPerson(server.running, 'low', ['read:example.org/low'])
+  // Two tokens of one user.
+  const ofLow = async (name: string): Promise<string> =>
+    `Bearer ${await makeToken(server.running, name, ['read:example.org/low'], { owner: 'low' })}`
+  const head = `POST /api/v1/tokens HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${await ofLow('first')}\r\n`
+  const authorization = await ofLow('second')
   const parked = await RawConnection.open(endpoint)
   parked.write(`${head}Content-Length: 200000\r\n\r\n${'a'.repeat(60_000)}`)
   const another = `Bearer ${await makeToken(server.running, 'another', ['read:example.org/low'])}`

@@ -21,7 +21,7 @@ describe('the number of tokens of a user', () => {
 
   before(async () => {
     server = await startTestServer({ settings: { admin: { listen: { port: 0 } }, access: { mode: 'built-in' } } })
-    await addPerson(server.running, 'alice', [ALLOW], PASSWORD)
+    await addPerson(server.running, 'alice', [ALLOW, 'sign:*'], PASSWORD)
     await addPerson(server.running, 'bob', [ALLOW])
     root = `Bearer ${await makeToken(server.running, 'root', ['admin:*'], { days: 3650 })}`
     for (let made = 0; made < MAX; made += 1) texts.push(await make(`old-${made}`))
@@ -67,7 +67,9 @@ describe('the number of tokens of a user', () => {
 
   test('shrinks when one is revoked', async () => {
     assert.equal((await ask('DELETE', '/tokens/old-0', ALICE)).status, 200)
-    assert.equal((await askForOne('new-0')).status, 200)
+    assert.equal((await askForOne('new-0', { days: 7.5 })).status, 200)
+    const made = (await list(ALICE)).find(({ name }) => name === 'new-0')
+    assert.equal(made?.expires, server.clock.now + 7.5 * DAY)
     assert.equal((await askForOne('more')).status, 409)
   })
 
