@@ -29,6 +29,10 @@ test("signing over an owner's tag counts as a move: docker looks into targets/re
   assert.equal((await sign('v2', B)).changed, true)
   const takeAway = parsed(removeTag, { gun: GUN, tag: 'v1', as: 'ci' })
   await assert.rejects(removeTag.run(place, takeAway, TEST_ACTOR), moved)
+  // Even if the signer itself has signed nothing else.
+  owner.addTarget('v1', 'targets', { ...fileMeta(Buffer.from('')), hashes: { sha256: base64(B) } })
+  await send(owner.nextParts('targets'))
+  await assert.rejects(sign('v1', A), moved)
 })
 
 test('a lost policy forbids all signing until it is set again or removed', async (t) => {
@@ -112,7 +116,7 @@ test('a warning says that a policy binds nobody: a mistyped name, a revoked toke
     (await setPolicy.run(place, parsed(setPolicy, { subject, rules: [{ guns: '*' }] }), TEST_ACTOR)).warnings
   for (const subject of ['user:alice', 'certificate:alice', 'token:ci']) assert.deepEqual(await warnings(subject), [])
   for (const [subject, list] of [
-    ['user:bob', 'user'],
+    ['user:bob@acme', 'user'],
     ['certificate:bob', 'user'],
     ['token:alice', 'token'],
   ] as const) {

@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test'
 import { addDelegation, removeDelegation } from '../../src/admin/delegations.ts'
 import { parsed, type World } from '../../src/admin/operation.ts'
 import { makeSigner } from '../../src/admin/signers.ts'
-import { signManyTags } from '../../src/admin/tags.ts'
+import { listTags, signManyTags } from '../../src/admin/tags.ts'
 import { TrustError } from '../../src/errors.ts'
 import { DecodedDocuments } from '../../src/repository/decoded.ts'
 import { localTrustFor, TEST_ACTOR } from '../support/local-trust.ts'
@@ -54,8 +54,9 @@ async function withCi(t: TestContext): Promise<WithCi> {
 }
 
 test('tags are named that docker takes from elsewhere than from where they were changed', async (t) => {
-  const { change } = await withCi(t)
+  const { change, world } = await withCi(t)
   await change({ moved: ONE, same: ONE, gone: ONE }, [], { as: 'ci' })
+  await assert.rejects(listTags.run(world, parsed(listTags, { gun: GUN, as: 'cj' }), TEST_ACTOR), { code: 'NOT_FOUND' })
   const { shadowed, remaining } = await change({ moved: OTHER, same: ONE, own: ONE }, ['gone', 'never-there'])
   assert.deepEqual([shadowed, remaining], [['moved', 'gone'], []])
   const asCi = await change({ own: OTHER }, ['same', 'gone'], { as: 'ci' })
@@ -88,4 +89,7 @@ test('a tag is signed anew once half the life of its signature is over', async (
   assert.deepEqual([await sign(), await sign()], [true, false])
   clock.now += 548 * 86_400_000
   assert.deepEqual([await sign(), await sign()], [true, false])
+  // Even long after that: clients see what is signed now.
+  clock.now += 1_100 * 86_400_000
+  assert.equal((await change({ v1: OTHER })).unseen, undefined)
 })
