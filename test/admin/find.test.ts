@@ -73,6 +73,35 @@ test('a tag signed again after its owner dropped it is found twice', async (t) =
   assert.deepEqual([now.map(times), before.map(times)], [[[again, null]], [[first, dropped]]])
 })
 
+test('with a delegation, those below it end and return, and those beside it do not', async (t) => {
+  const start = Date.parse('2026-11-24T08:00:00.000Z')
+  const here = await localTrustFor(t, start)
+  const owner = await TrustWorld.create({ gun: GUN, now: start, serverKeys: localKeys(here.trust, GUN) })
+  const roles = ['targets/a', 'targets/a/b', 'targets/ab']
+  for (const role of roles) {
+    owner.delegate(role, [makeKey('ecdsa')])
+    owner.payload(role).version = 1
+    owner.addTarget('v2', role, { hashes: { sha256: base64(A) }, length: 7 })
+  }
+  await localPublish(here.trust, GUN, owner.parts('root', 'targets', ...roles))
+  const find = async (): Promise<unknown> => {
+    const { now, before } = await findDigest.run(worldOf(here), { digest: `sha256:${A}` }, TEST_ACTOR)
+    return [now.map(({ role }) => role), before.map(({ role, until }) => `${role} ${until}`)]
+  }
+  const hour = (hours: number): string => new Date(start + hours * HOUR).toISOString()
+  const { delegations } = owner.targets
+  const all = [...delegations.roles]
+  here.clock.now = start + HOUR
+  delegations.roles = all.filter(({ name }) => name !== 'targets/a')
+  await localPublish(here.trust, GUN, owner.nextParts('targets'))
+  here.clock.now = start + 2 * HOUR
+  assert.deepEqual(await find(), [['targets/ab'], [`targets/a ${hour(1)}`, `targets/a/b ${hour(1)}`]])
+  delegations.roles = all.filter(({ name }) => name !== 'targets/ab')
+  await localPublish(here.trust, GUN, owner.nextParts('targets'))
+  here.clock.now = start + 3 * HOUR
+  assert.deepEqual(await find(), [['targets/a', 'targets/a/b'], [`targets/ab ${hour(2)}`]])
+})
+
 test('a digest with many tags is found with one read of each document', async (t) => {
   const { here } = await withSigner(t)
   const tags = Array.from({ length: 200 }, (_, index) => `v${index}`)

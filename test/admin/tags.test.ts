@@ -262,7 +262,15 @@ describe('tags that the server signs', () => {
       rows.map(({ ends }) => ends).toSorted(),
     )
     assert.equal((await collectEndings(world, NOW + DAY)).length, 0)
+    const daysLeft = async (now: number): Promise<number | undefined> => {
+      const later = { ...world, trust: { ...world.trust, now: () => now } }
+      const [row] = await showExpiry.run(later, { days: 7 }, TEST_ACTOR)
+      return row?.daysLeft
+    }
+    assert.equal(await daysLeft(NOW + HOUR), 4)
+    assert.equal(await daysLeft(NOW + 5 * DAY + HOUR), -1)
     const aged = await collectEndings({ ...world, keyAge: 2 * DAY }, NOW + 3 * DAY)
+    assert.ok(aged.every(({ expires }) => expires === NOW + 2 * DAY))
     assert.deepEqual(
       new Set(aged.filter(({ gun }) => gun === GUN).map(({ what }) => what)),
       new Set(['targets key', 'snapshot key', 'timestamp key']),
