@@ -98,6 +98,8 @@ describe('users and tokens on the command line', () => {
     // Known before anybody is asked for a password.
     await prints('user password alcie', `error: there is no user alcie\nhint: ${ALL_USERS}\n`, 1)
     await prints('user add alice', ALICE_EXISTS, 2)
+    await writeFile(terminal.path('umlaut'), 'm\u00fcnchen am meer', { mode: 0o600 })
+    await prints('user password alice --password-file umlaut', 'changed the password of alice\n')
     // Nobody could type what these would decode to.
     for (const content of [Buffer.from('m\xfcnchen am meer', 'latin1'), '\uFEFFafter a mark']) {
       await writeFile(terminal.path('odd'), content, { mode: 0o600 })

@@ -56,7 +56,8 @@ test('audit says who may sign since when, what a key signed, and what was delete
     (await told()).toSorted(),
     ['targets/alice', 'targets/releases'].map((role) => `    ${role}: ALICE may sign now`),
   )
-  await terminal.ask(makeSigner, { name: 'ci' })
+  const { keyIds } = await terminal.ask(makeSigner, { name: 'ci' })
+  assert.equal((await numbersOf({ key: keyIds[0] ?? '' })).length, 1)
   await terminal.ask(addDelegation, { gun: GUN, name: 'ci' })
   await terminal.ask(removeDelegation, { gun: GUN, name: 'alice' })
   assert.deepEqual((await told()).toSorted(), [

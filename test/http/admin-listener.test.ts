@@ -348,6 +348,7 @@ describe('the admin API over TCP', () => {
       [nobody, '/tokens', { name: 'x', grants }, 400, /^grants.0.actions: must have at most 5 entries$/],
       [nobody, '/tokens', { name: 'x', grants: list(100_000) }, 400, /at most 262144$/],
       [root, '/users', { name: 'x', grants: list(100_000) }, 400, /^the body has more than/],
+      [root, '/users', { name: 'x', grants: [], password: '' }, 400, /^the password is too short/],
       [root, '/users', many, 400, /^the body has more than/],
       [root, '/users', { name: 'x', grants: [{ pattern: '*', actions: ['read'], ...many }] }, 400, /^.{1,2000}…$/],
     ] as const) {

@@ -60,6 +60,7 @@ test('file names (wire spec §5.1)', () => {
     ["form-data; filename=targets; filename*=UTF-8''root", 'root'],
     ['form-data; filename="a\\"b"', 'a"b'],
     ['form-data; filename=""', ''],
+    ['form-data; filename=" root "', ' root '],
     ['form-data; name="filename"', undefined],
     ['form-data; name="; filename=x"', undefined],
     ['form-data', undefined],
