@@ -37,6 +37,23 @@ test('entries with thousands of tags are spread over more pages, and none is mis
   }
 })
 
+test('a request looks at two thousand entries, and says where the next one continues', async (t) => {
+  const { here } = await withSigner(t)
+  const real = here.trust.store
+  const [sample] = real.journal()
+  assert.ok(sample)
+  const ends = 2_500
+  function* journal({ after = 0 }: JournalQuery = {}): IterableIterator<JournalEntry> {
+    for (let number = after + 1; number <= ends; number += 1) yield { ...sample!, number }
+  }
+  const store = { ...real, journal, tail: () => ({ ...real.tail(), number: ends }) }
+  const world = worldOf({ trust: { ...here.trust, store } })
+  const ask = (more: object): ReturnType<typeof auditJournal.run> =>
+    auditJournal.run(world, { actor: 'user:nobody', limit: 1, ...more }, TEST_ACTOR)
+  assert.deepEqual(await ask({}), { entries: [], next: 501 })
+  assert.deepEqual(await ask({ before: 501 }), { entries: [], next: null })
+})
+
 test('with two bounds, both hold on every page', async (t) => {
   const { here } = await withSigner(t)
   const world = worldOf({ trust: here.trust })

@@ -12,6 +12,7 @@ import { localKeys, localPublish, openLocalTrust, TEST_ACTOR, type LocalTrust } 
 import { worldOf } from '../support/people.ts'
 import { createSignedByServer } from '../support/signed-by-server.ts'
 import { TrustWorld } from '../support/trust-world.ts'
+import { ecKeys, makeCertificate, pemOf } from '../tuf/certificate-maker.ts'
 
 const NOW = Date.UTC(2026, 10, 24)
 const GUN = parseGun('docker.io/acme/central')
@@ -81,6 +82,11 @@ describe('delegations of a repository that the server signs', () => {
       ['alice', short.export({ type: 'spki', format: 'pem' }).toString(), /no client verifies/],
       ['alice', tooLong.toString(), /no client verifies/],
       ['alice', `${pem()}${pem()}`, /single PEM block/],
+      [
+        'alice',
+        pemOf(makeCertificate({ keys: ecKeys(), names: ['alice'], ends: '2026-11-23T00:00:00Z' })),
+        /has ended/,
+      ],
       ['releases', pem(), /cannot be the name of a signer/],
       ['Alice', pem(), /cannot be the name of a signer/],
     ]
