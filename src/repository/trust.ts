@@ -1,7 +1,9 @@
+import { TrustError } from '../errors.ts'
 import type { Log } from '../log/log.ts'
 import { LimitedMap } from '../memory/limited-map.ts'
 import type { Signer } from '../signing/signer.ts'
 import type { StoreReader } from '../store/reader.ts'
+import { serverRevision } from '../store/server-revision.ts'
 import type { Store } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { DecodedDocuments } from './decoded.ts'
@@ -39,15 +41,25 @@ export function createTrust(parts: Omit<Trust, 'turns' | 'decoded' | 'renewals' 
 
 /**
  * Returns the same for a caller who was authorised, but checks the permission again before each commit: the body, the wait
- * for a turn and signatures by a token may have taken a while.
+ * for a turn and signatures by a token may have taken a while. No commit follows one that took the permission away.
  *
  * @param recheck throws the refusal if the caller no longer has the permission
  */
 export function withPermissionCheck(trust: Trust, recheck: () => void | Promise<void>): Trust {
   const { store } = trust
+  const revision = (): number => serverRevision((gun) => store.head(gun))
   const commit: Store['commit'] = async (change) => {
-    await recheck()
-    return store.commit(change)
+    for (;;) {
+      const permittedAt = revision()
+      await recheck()
+      try {
+        return await store.commit({ ...change, permittedAt })
+      } catch (error) {
+        // If only users or tokens changed, nothing needs to be computed and signed again.
+        const changed = error instanceof TrustError && error.code === 'CONFLICT' && revision() !== permittedAt
+        if (!changed) throw error
+      }
+    }
   }
   return { ...trust, store: { ...store, commit } }
 }

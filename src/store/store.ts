@@ -3,8 +3,7 @@ import type { Role, SignedRole } from '../tuf/role.ts'
 import type { RoleChange, TagChange } from './changes.ts'
 
 /**
- * The contract of a store. LevelDB is its only implementation (`store/level-store.ts`); it would fit PostgreSQL too: lock
- * the repository's row, compare its revision, write.
+ * The contract of a store. LevelDB is its only implementation (`store/level-store.ts`); PostgreSQL would fit, too.
  *
  * - A *document* is immutable bytes: (gun, role, version) and (gun, role, sha256) name exactly the bytes that were
  *   uploaded or made.
@@ -14,8 +13,7 @@ import type { RoleChange, TagChange } from './changes.ts'
  *
  * Reads by name are synchronous (LevelDB's getSync) and see the latest commit; nothing above the store keeps a head.
  * Every record carries its own hash, bound to its key and checked at each read unless the same bytes were checked before;
- * a mismatch throws TrustError CORRUPT. While the database is reopened after a failed write, reads throw
- * STORE_UNAVAILABLE.
+ * a mismatch throws TrustError CORRUPT. While a failed write makes the database reopen, reads throw STORE_UNAVAILABLE.
  */
 
 /** Which document of a role is current. */
@@ -133,6 +131,8 @@ export interface Commit {
   readonly gun: Gun
   /** The revision that the caller read; 0 if there was no head. CONFLICT if it is no longer current. */
   readonly expected: number
+  /** The same of SERVER, read before the caller's permission was checked, which may be gone; undefined: it was not. */
+  readonly permittedAt?: number
   readonly kind: CommitKind
   readonly actor: Actor
   /** Milliseconds since 1970; becomes the journal entry's time and the documents' createdAt. */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { revokeToken } from '../../src/admin/tokens.ts'
 import { ROUTES } from '../../src/http/routes.ts'
 import { exchange, type Answer, type Endpoint } from '../support/exchange.ts'
-import { addPerson, makeToken } from '../support/people.ts'
+import { addPerson, makeToken, worldOf } from '../support/people.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { tufPath, upload } from '../support/upload.ts'
@@ -302,6 +303,37 @@ test('a repository outside the prefixes is refused before credentials are checke
   assert.equal((await exchange(server, { path: tufPath('other.org/app', 'root.json') })).status, 404)
   assert.equal((await exchange(server, { method: 'POST', path: tufPath('other.org/app'), body: '' })).status, 400)
   assert.equal((await exchange(server, { path: tufPath('example.org/app', 'root.json') })).status, 401)
+})
+
+test('nobody publishes after the commit that took their permission away', async (t) => {
+  const server = await startTestServer({ transport: 'plain', settings: { access: { mode: 'built-in' } } })
+  t.after(() => server.stop())
+  const gun = 'example.org/app'
+  const { trust, store } = server.running
+  await addPerson(server.running, 'alice', ['admin:*'])
+  const signed = { url: server.url, authorization: `Bearer ${await makeToken(server.running, 'ci', ['admin:*'])}` }
+  const world = await TrustWorld.create({ gun, now: server.clock.now, serverKeys: keysFrom(signed, gun) })
+  await world.publishFirst(signed)
+  /** Changes who may do what when a publish has been permitted, and before it is written. */
+  const during = async (change: () => Promise<void>): Promise<number> => {
+    const commit = store.commit.bind(store)
+    store.commit = async (each) => {
+      if (each.kind === 'publish') {
+        store.commit = commit
+        await change()
+      }
+      return commit(each)
+    }
+    world.addTarget(`v${trust.store.tail().number}`)
+    return (await upload(signed, gun, world.nextParts('targets'))).status
+  }
+  // A change that takes nothing away from the publisher does not get in their way.
+  assert.equal(await during(() => addPerson(server.running, 'bob', [])), 200)
+  const before = await server.stateHash(gun)
+  const revoke = async (): Promise<void> =>
+    void (await revokeToken.run(worldOf(server.running), { token: 'ci' }, { name: 'local' }))
+  assert.equal(await during(revoke), 401)
+  assert.equal(await server.stateHash(gun), before)
 })
 
 test('names with quotes and non-ASCII letters cannot break the challenge', async (t) => {

@@ -23,6 +23,7 @@ import {
   recordKey,
   versionKey,
 } from '../keyspace.ts'
+import { serverRevision } from '../server-revision.ts'
 import type { Head, JournalEntry, KeyOwner, StoredKey, StoredRecord } from '../store.ts'
 import type { PackedCommit, PackedNewDocument } from './packed-commit.ts'
 
@@ -60,10 +61,14 @@ export class Batch {
    * @throws TrustError CONFLICT, VERSION, CLOCK, CORRUPT; WRONG_STATE for a key of another repository or role
    */
   add(commit: PackedCommit): number {
-    const { gun } = commit
-    const before = this.#heads.get(gun) ?? this.#headOf(gun)
+    const { gun, permittedAt } = commit
+    const headOf = (of: Gun): Head | undefined => this.#heads.get(of) ?? this.#headOf(of)
+    const before = headOf(gun)
     if ((before?.revision ?? 0) !== commit.expected) {
       throw new TrustError('CONFLICT', `${gun} changed in the meantime`)
+    }
+    if (permittedAt !== undefined && permittedAt !== serverRevision(headOf)) {
+      throw new TrustError('CONFLICT', 'who may do what may have changed in the meantime')
     }
     const time = commit.kind === 'clock' ? commit.time : commitTime(this.tail, commit.time)
     const documents = commit.documents.filter((document) => this.#isNew(gun, before, document))
