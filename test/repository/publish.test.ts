@@ -142,10 +142,9 @@ test('who starts a delegation over in a publish that delegates to it is told how
 test('a client’s snapshot may drop a delegation in the publish that removes it from its parent, not while in force', async (t) => {
   const here = await local(t)
   const publisher = await world(here, 'client')
-  publisher.delegate('targets/a', [makeKey('ecdsa')])
-  publisher.delegate('targets/b', [makeKey('ecdsa')])
+  for (const role of ['targets/a', 'targets/a/deep', 'targets/b']) publisher.delegate(role, [makeKey('ecdsa')])
   await send(here, publisher.parts('root', 'targets'))
-  await send(here, publisher.nextParts('targets/a', 'targets/b'))
+  await send(here, publisher.nextParts('targets/a', 'targets/a/deep', 'targets/b'))
   const forgetful = publisher.fork()
   forgetful.files.delete('targets/a')
   forgetful.targets.version += 1
@@ -156,10 +155,10 @@ test('a client’s snapshot may drop a delegation in the publish that removes it
     message: /no checksums for supported algorithms were provided for targets\/a/,
   })
   publisher.targets.delegations.roles = publisher.targets.delegations.roles.filter(({ name }) => name !== 'targets/a')
-  publisher.files.delete('targets/a')
+  for (const role of ['targets/a', 'targets/a/deep']) publisher.files.delete(role)
   await send(here, publisher.nextParts('targets'))
   const head = here.trust.store.head(GUN)
-  assert.equal(head?.roles['targets/a'], undefined)
+  assert.deepEqual([head?.roles['targets/a'], head?.roles['targets/a/deep']], [undefined, undefined])
   assert.equal(head?.highest['targets/a'], 1)
   // Its bytes are stored but no longer part of the repository.
   const late = publisher.fork()
