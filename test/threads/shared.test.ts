@@ -82,4 +82,10 @@ test('all threads see the same numbers', async () => {
   await one.writes.during(undefined, async () => {})
   assert.equal(other.writes.of(gun), 4)
   assert.equal(other.writes.of(another), 2)
+  // Writes and locks have no effect on the counts.
+  const names = Array.from({ length: 2_000 }, (_, index) => parseGun(`example.org/${index}`))
+  for (const name of names) await one.locks.hold(name, async () => {})
+  assert.deepEqual([one.journalEnd, other.parked.all.add(0), other.publishing.add(0)], [2 ** 40, 3, 1])
+  assert.equal(other.parked.of('user:alice').add(-4), 0)
+  assert.ok(names.every((name) => other.parked.of(name).add(0) === 0))
 })
