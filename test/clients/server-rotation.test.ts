@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test'
 import { planRoot } from '../../src/admin/roots.ts'
 import { signTag } from '../../src/admin/tags.ts'
 import { asOwner, createRepositories, makeRootKeys } from '../support/owner.ts'
+import { countersign, freePort, ServerProcess } from '../support/server-process.ts'
 import { Stage } from './support/stage.ts'
 import { skipWithout } from './support/tools.ts'
 
@@ -293,3 +294,44 @@ test('the runbook for a stolen signer key works as written', { skip }, async () 
   )
   assert.deepEqual(await stage.server.check(), [])
 })
+
+test(
+  'after an older backup, whoever saw newer roots follows changed root keys only once root has passed them',
+  { skip },
+  async (t) => {
+    const [early, late, renewed] = ['docker.io/lost/early', 'docker.io/lost/late', 'docker.io/lost/renewed'] as const
+    const root = ['--passphrase-file', passphrase]
+    await createRepositories(stage, passphrase, early, late, renewed)
+    await makeRootKeys(stage, passphrase, 'later')
+    const backup = stage.path('backup')
+    await done('backup', backup)
+    await done('key', 'rotate', early, 'timestamp', ...root)
+    await done('key', 'rotate', late, 'timestamp', ...root)
+    await done('key', 'rotate', renewed, 'root', '--renew', ...root)
+    const reader = await stage.client()
+    for (const gun of [early, late, renewed]) assert.deepEqual(await reader.list(gun), [])
+
+    const restored = new ServerProcess(backup, await freePort())
+    await restored.start()
+    t.after(() => restored.end('SIGTERM'))
+    const again = async (...args: string[]): Promise<void> => {
+      const { code, stderr } = await countersign(args, restored.environment)
+      assert.equal(code, 0, stderr)
+    }
+    const changeKey = (gun: string): Promise<void> =>
+      again('key', 'rotate', gun, 'root', '--root-key', 'later', ...root)
+    await changeKey(early)
+    for (const gun of [early, late, renewed]) await again('key', 'rotate', gun, 'timestamp', ...root)
+    await changeKey(late)
+    for (const gun of [early, renewed]) await again('key', 'rotate', gun, 'timestamp', ...root)
+    for (const tag of ['v1', 'v2']) await again('tag', 'sign', late, tag, DIGEST, '10')
+
+    reader.use({ url: restored.url, caFile: join(backup, 'keys', 'tls', 'ca.crt') })
+    assert.deepEqual(await reader.list(late), ['v1 targets', 'v2 targets'])
+    for (const gun of [early, renewed]) {
+      const { code, text } = await reader.try('list', gun)
+      assert.equal(code, 1, text)
+      assert.match(text, /failed to validate data with current trusted certificates/)
+    }
+  },
+)
