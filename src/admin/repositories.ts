@@ -1,6 +1,4 @@
 import { z } from 'zod'
-import { matches } from '../access/permission.ts'
-import { damageIn } from '../errors.ts'
 import { allGuns } from '../repository/all-guns.ts'
 import { noSuchRepository } from '../repository/no-such-repository.ts'
 import { remove } from '../repository/remove.ts'
@@ -8,13 +6,13 @@ import { pinOf } from '../repository/roots/pin.ts'
 import { describe } from '../repository/show.ts'
 import { signedHere } from '../repository/signed-here.ts'
 import type { Readable } from '../repository/trust.ts'
-import { THE_REST } from '../store/found-records.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { BASE_ROLES } from '../tuf/role.ts'
 import { done, list } from './answers.ts'
 import { gunInput, patternInput } from './inputs.ts'
 import { operation } from './operation.ts'
 import { damagedRepository, description, pin, repositoryRow } from './repository-answers.ts'
+import { repositoryRows } from './repository-rows.ts'
 import { rootKeyPlaces } from './root-keys.ts'
 
 export const listRepositories = operation({
@@ -27,30 +25,9 @@ export const listRepositories = operation({
   answer: () => list(z.union([repositoryRow, damagedRepository])),
   async run({ trust, gone: waiting }, { pattern }) {
     const gone = waiting?.()
-    const rows: RepositoryRow[] = []
-    try {
-      for await (const gun of allGuns(trust.store, gone)) {
-        if (matches(pattern, gun)) rows.push(...rowOf(trust, gun))
-      }
-    } catch (error) {
-      gone?.throwIfAborted()
-      rows.push({ gun: THE_REST, damaged: damageIn(error).message })
-    }
-    return rows
+    return repositoryRows(allGuns(trust.store, gone), pattern, (gun) => rowOf(trust, gun), gone)
   },
 })
-
-type RepositoryRow = z.output<typeof repositoryRow | typeof damagedRepository>
-
-/** Returns no row for a deleted repository. */
-function rowOf(trust: Readable, gun: Gun): RepositoryRow[] {
-  try {
-    const facts = factsOf(trust, gun)
-    return facts === undefined ? [] : [facts]
-  } catch (error) {
-    return [{ gun, damaged: damageIn(error).message }]
-  }
-}
 
 export const showRepository = operation({
   name: 'repo.show',
@@ -89,7 +66,8 @@ export const deleteRepository = operation({
   },
 })
 
-function factsOf({ store }: Readable, gun: Gun): z.output<typeof repositoryRow> | undefined {
+/** Returns undefined for a deleted repository. */
+function rowOf({ store }: Readable, gun: Gun): z.output<typeof repositoryRow> | undefined {
   const head = store.head(gun)
   if (head?.roles['targets'] === undefined) return undefined
   const { roles } = head

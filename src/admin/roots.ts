@@ -1,6 +1,4 @@
 import { z } from 'zod'
-import { matches } from '../access/permission.ts'
-import { damageIn } from '../errors.ts'
 import { noSuchRepository } from '../repository/no-such-repository.ts'
 import { mustBeNew } from '../repository/roots/prepare.ts'
 import { publishStagedRoot } from '../repository/roots/publish.ts'
@@ -9,13 +7,13 @@ import { planRotation } from '../repository/roots/rotation-plan.ts'
 import { discardStagedRoot, signStagedRoot, stageRoot } from '../repository/roots/stage.ts'
 import { describeStagedRoot, stagedRoot, stagedRoots } from '../repository/roots/staged.ts'
 import type { Trust } from '../repository/trust.ts'
-import { THE_REST } from '../store/found-records.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { BASE_ROLES } from '../tuf/role.ts'
 import { count, done, list } from './answers.ts'
 import { gunInput, patternInput, queryList, someName } from './inputs.ts'
 import { operation } from './operation.ts'
 import { damagedRepository } from './repository-answers.ts'
+import { repositoryRows } from './repository-rows.ts'
 import { rotationPlan, stagedRootAnswer, stagedRootRow } from './root-answers.ts'
 import { changeInput, prepareChange, reasonOf } from './root-change.ts'
 
@@ -58,28 +56,14 @@ export const listStagedRoots = operation({
   action: 'admin',
   input: z.strictObject({ pattern: patternInput.prefault('*') }),
   answer: () => list(z.union([stagedRootRow, damagedRepository])),
-  async run({ trust }, { pattern }) {
-    const rows: WaitingRow[] = []
-    try {
-      for await (const gun of stagedRoots(trust)) if (matches(pattern, gun)) rows.push(...waitingRow(trust, gun))
-    } catch (error) {
-      rows.push({ gun: THE_REST, damaged: damageIn(error).message })
-    }
-    return rows
-  },
+  run: async ({ trust }, { pattern }) => repositoryRows(stagedRoots(trust), pattern, (gun) => waitingRow(trust, gun)),
 })
 
-type WaitingRow = z.output<typeof stagedRootRow | typeof damagedRepository>
-
-/** Returns no row if the root was published after its name was read. */
-function waitingRow(trust: Trust, gun: Gun): WaitingRow[] {
-  try {
-    if (stagedRoot(trust, gun) === undefined) return []
-    const { payload: _, signatures: __, ...row } = describeStagedRoot(trust, gun, trust.now())
-    return [row]
-  } catch (error) {
-    return [{ gun, damaged: damageIn(error).message }]
-  }
+/** Returns undefined if the root was published after its name was read. */
+function waitingRow(trust: Trust, gun: Gun): z.output<typeof stagedRootRow> | undefined {
+  if (stagedRoot(trust, gun) === undefined) return undefined
+  const { payload: _, signatures: __, ...row } = describeStagedRoot(trust, gun, trust.now())
+  return row
 }
 
 export const signRoot = operation({

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { listStagedRoots } from '../../admin/roots.ts'
 import { TrustError } from '../../errors.ts'
-import { counted, withSignatures, type StagedRootDescription } from '../../repository/roots/staged.ts'
+import { withCounts, withSignatures, type StagedRootDescription } from '../../repository/roots/staged.ts'
 import { shellQuoted } from '../../tuf/gun.ts'
 import { EXIT } from '../exit.ts'
 import { forEachRepository, outcomeTable, WAITING_HINT } from '../fleet.ts'
@@ -98,7 +98,7 @@ function signFile(file: string, keyFile: string, { keyPassphraseFile, dryRun, js
     const made = signaturesBy(key, staged)
     if (made.length === 0) {
       throw new TrustError('INVALID_PARAMETERS', `${keyFile} is not a root key of ${staged.gun}`, {
-        hint: `still to sign: ${lackingText(counted(staged), [])}`,
+        hint: `still to sign: ${lackingText(withCounts(staged), [])}`,
       })
     }
     const said = payloadForPeople(staged)
@@ -108,7 +108,7 @@ function signFile(file: string, keyFile: string, { keyPassphraseFile, dryRun, js
     else {
       print(`${dryRun === true ? 'would sign' : 'signed'} this root of ${staged.gun} in ${file}:`)
       print(said)
-      if (dryRun !== true) print(nextStep(counted(signed), file))
+      if (dryRun !== true) print(nextStep(withCounts(signed), file))
     }
     return EXIT.ok
   })

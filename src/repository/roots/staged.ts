@@ -1,4 +1,4 @@
-import { damageIn, TrustError } from '../../errors.ts'
+import { damageIn, TrustError, unlessDamaged } from '../../errors.ts'
 import type { StoredRecord } from '../../store/store.ts'
 import { encodeMetadata, type EncodedSignature } from '../../tuf/encode.ts'
 import { shellQuoted, type Gun } from '../../tuf/gun.ts'
@@ -62,12 +62,8 @@ export function stagedRoot(trust: Readable, gun: Gun): StagedRoot | undefined {
 
 /** True if there is a staged root, even one that cannot be read: it must be possible to discard it. */
 export function isStaged(trust: Readable, gun: Gun): boolean {
-  try {
-    return stagedRoot(trust, gun) !== undefined
-  } catch (error) {
-    damageIn(error)
-    return true
-  }
+  const isAbsent = unlessDamaged(() => stagedRoot(trust, gun) === undefined)
+  return isAbsent !== true
 }
 
 /** Returns the command that signs the staged root. @param here true if the root keys needed can be opened here */
@@ -99,7 +95,7 @@ export function descriptionOf(trust: Readable, gun: Gun, staged: StagedRoot, now
   const previous = currentRoot(trust, gun, trust.store.head(gun))
   const former = previous && need(rootKeys(previous, gun, undefined))
   const own = need(rootKeys(root, gun, now))
-  return counted({ gun, version: root.metadata.version, ...staged, former, own, complete: false })
+  return withCounts({ gun, version: root.metadata.version, ...staged, former, own, complete: false })
 }
 
 function need({ keys, threshold }: RoleKeys): SigningNeed {
@@ -107,7 +103,7 @@ function need({ keys, threshold }: RoleKeys): SigningNeed {
 }
 
 /** Says anew who has signed and whether that is enough, by the ids on the signatures, which are not verified. */
-export function counted(staged: StagedRootDescription): StagedRootDescription {
+export function withCounts(staged: StagedRootDescription): StagedRootDescription {
   const signers = new Set(staged.signatures.map(({ keyid }) => keyid))
   const count = ({ threshold, keys }: SigningNeed): SigningNeed => ({
     threshold,
