@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Database, type Write } from '../../src/store/database/database.ts'
+import { mustHaveCurrent, openLevel } from '../../src/store/database/open-level.ts'
 import { documentKey } from '../../src/store/keyspace.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 
@@ -48,4 +49,16 @@ test('a snapshot is refused as unavailable while the database is closed for reop
   const database = await Database.open(join(directory, 'data'), true)
   await database.close()
   assert.throws(() => database.snapshot(), { code: 'STORE_UNAVAILABLE' })
+})
+
+test('a database that somebody is making is never taken for one that has lost its CURRENT file', async (t) => {
+  const parent = await mkdtemp(join(tmpdir(), 'countersign-test-'))
+  t.after(() => rm(parent, { recursive: true }))
+  for (let round = 0; round < 100; round += 1) {
+    const directory = join(parent, String(round))
+    let isMade = false
+    const making = openLevel(directory, true).finally(() => (isMade = true))
+    while (!isMade) await mustHaveCurrent(directory, true)
+    await (await making).close()
+  }
 })

@@ -80,8 +80,10 @@ export function mustBeSafeToOpen(directory: string): void {
  * @throws TrustError DATA_DAMAGED, DATA_MISSING
  */
 export async function mustHaveCurrent(directory: string, create: boolean): Promise<void> {
+  // Look for CURRENT last: another process may be making the database, and makes CURRENT first.
+  const isUsed = await holdsRecords(directory)
   if ((await undefinedIfMissing(directory, stat(join(directory, 'CURRENT')))) !== undefined) return
-  if (await holdsRecords(directory)) {
+  if (isUsed) {
     const text = `the database in ${directory} has lost its CURRENT file`
     throw new TrustError('DATA_DAMAGED', text, { hint: REPAIR_HINT })
   }
