@@ -250,7 +250,14 @@ test('metadata that clients would refuse is refused, and nothing is stored', asy
     ({ owner }) => {
       owner.setKeys('root', [makeRootKey(GUN, NOW - 400 * DAY, { notAfter: NOW - DAY })])
     },
-    /certificates .* have ended/,
+    /root certificates have expired: clients refuse this repository, wherever it is/,
+  )
+  await refused(
+    'certificates that are not valid yet',
+    ({ owner }) => {
+      owner.setKeys('root', [makeRootKey(GUN, NOW, { notBefore: NOW + 5 * DAY })])
+    },
+    /certificates are not valid before 2026-12-02T08:00:00Z: clients refuse this repository until then, wherever it is/,
   )
   await refused(
     'a delegation that the snapshot does not name',

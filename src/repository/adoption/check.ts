@@ -4,7 +4,7 @@ import { shellQuoted, type Gun } from '../../tuf/gun.ts'
 import { canonicalKeyId } from '../../tuf/keys/key.ts'
 import { parseRoot, rootKeys } from '../../tuf/root.ts'
 import { FIRST_VERSION_MAX } from '../../tuf/version.ts'
-import { viewAsClient } from '../client-view.ts'
+import { rootFault, viewAsClient } from '../client-view.ts'
 import type { Readable } from '../trust.ts'
 import type { Offered } from './offer.ts'
 
@@ -42,7 +42,7 @@ export async function verifyOffered(
 ): Promise<OfferSummary> {
   const root = parseRoot(current.get('root')!)
   if (rootKeys(root, gun, now).keys.size === 0 && rootKeys(root, gun, undefined).keys.size > 0) {
-    refuse('ErrBadRoot', `the root certificates of ${gun} have ended: no client accepts it any more, wherever it is`)
+    refuse('ErrBadRoot', `${rootFault(root, gun, now)}, wherever it is`)
   }
   for (const { role, version } of current.values()) {
     const most = role === 'root' ? ROOT_VERSION_MAX : FIRST_VERSION_MAX
