@@ -1,11 +1,12 @@
 import { readdir, realpath, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve } from 'node:path'
+import { syncDirectory } from './atomic-file.ts'
 import { fileError, TrustError } from './errors.ts'
 import { makeDirectory } from './make-directory.ts'
 import { ANCHOR, type Settings } from './settings/schema.ts'
 import { copyKeys } from './signing/copy-keys.ts'
 import { mustBeWhole } from './signing/keys-directory.ts'
-import { sizeOf, syncDirectory } from './signing/secret-file.ts'
+import { sizeOf } from './signing/secret-file.ts'
 import type { StorePlace } from './store/place.ts'
 
 /** A directory from which a server can be started contains a database, keys, and the anchor among the keys. */

@@ -1,7 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { randomUUID } from 'node:crypto'
-import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { readFile, stat } from 'node:fs/promises'
+import { writeAtomically } from '../atomic-file.ts'
 import { fileError, isMissing, TrustError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
 import { shellQuoted } from '../tuf/gun.ts'
@@ -86,32 +85,14 @@ export async function makeSecretDirectory(path: string): Promise<void> {
   })
 }
 
-/**
- * Writes a file so that a crash leaves either the old or the new one: writes a temporary file beside it, syncs and renames
- * it, and syncs the directory.
- *
- * @throws TrustError BAD_KEYS
- */
+/** Writes a file so that a crash leaves either the old or the new one. @throws TrustError BAD_KEYS */
 export async function writeFileAtomically(
   path: string,
   content: string | Uint8Array,
   mode: number,
   hint = 'check the disk, and the setting keysDirectory',
 ): Promise<void> {
-  const beside = join(dirname(path), `.${randomUUID()}.tmp`)
-  try {
-    await writeFile(beside, content, { mode, flag: 'wx', flush: true })
-    await rename(beside, path)
-    await syncDirectory(dirname(path))
-  } catch (cause) {
-    // On a full disk nobody would ever find the partial file.
-    await rm(beside, { force: true }).catch(() => undefined)
+  await writeAtomically(path, content, mode).catch((cause: unknown) => {
     throw fileError('BAD_KEYS', `cannot write ${path}`, cause, hint)
-  }
-}
-
-/** Syncs a directory, so that its entries are on the disk. */
-export async function syncDirectory(path: string): Promise<void> {
-  await using directory = await open(path)
-  await directory.sync()
+  })
 }

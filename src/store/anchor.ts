@@ -1,8 +1,9 @@
 import canonicalize from 'canonicalize'
-import { constants, writeSync } from 'node:fs'
-import { open, type FileHandle } from 'node:fs/promises'
+import { writeSync } from 'node:fs'
+import { open, stat, type FileHandle } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
-import { fileError, TrustError } from '../errors.ts'
+import { writeAtomically } from '../atomic-file.ts'
+import { fileError, isMissing, TrustError } from '../errors.ts'
 import { ANCHOR_HINT, UNSIGNED_ANCHOR_HINT } from './hints.ts'
 
 /**
@@ -58,32 +59,13 @@ export class AnchorFile {
     this.#key = key
   }
 
-  /**
-   * Opens the file for writing.
-   *
-   * @param create true to make the file, and fail if there is one; an empty one, left by an interrupted creation, is fine
-   * @throws TrustError DATA_DAMAGED, DATA_EXISTS
-   */
-  static async open(path: string, key: AnchorKey, create: boolean): Promise<AnchorFile> {
-    let file: FileHandle
-    try {
-      file = await open(path, constants.O_RDWR | (create ? constants.O_CREAT : 0), 0o600)
-    } catch (cause) {
-      const text = `cannot ${create ? 'create' : 'open'} the anchor file ${path}`
-      const readOnly = (cause as NodeJS.ErrnoException).code === 'EROFS'
-      throw fileError(
-        'DATA_DAMAGED',
-        text,
-        cause,
-        readOnly ? WRITABLE : create ? 'check the setting anchorFile' : ANCHOR_HINT,
-      )
-    }
-    if (create && (await file.stat()).size > 0) {
-      await file.close()
-      throw new TrustError('DATA_EXISTS', `there is already an anchor in ${path}`, {
-        hint: 'check the setting anchorFile',
-      })
-    }
+  /** Opens the file for writing. @throws TrustError DATA_DAMAGED */
+  static async open(path: string, key: AnchorKey): Promise<AnchorFile> {
+    const file = await open(path, 'r+').catch((cause: unknown) => {
+      const isReadOnly = (cause as NodeJS.ErrnoException).code === 'EROFS'
+      const hint = isReadOnly ? WRITABLE : ANCHOR_HINT
+      throw fileError('DATA_DAMAGED', `cannot open the anchor file ${path}`, cause, hint)
+    })
     return new AnchorFile(file, path, key)
   }
 
@@ -118,12 +100,9 @@ export class AnchorFile {
    */
   write(anchor: Anchor): void {
     this.#throwFailure()
-    const signature = Buffer.from(this.#key.sign(bytesOf(anchor))).toString('base64')
-    const line = `${JSON.stringify({ ...anchor, signature })}\n`
-    const slot = Buffer.from(line.padEnd(SLOT_BYTES - 1).concat('\n'))
     this.#slot ??= 0
     try {
-      writeSync(this.#file.fd, slot, 0, SLOT_BYTES, this.#slot * SLOT_BYTES)
+      writeSync(this.#file.fd, slotOf(anchor, this.#key), 0, SLOT_BYTES, this.#slot * SLOT_BYTES)
     } catch (cause) {
       throw this.#cannotWrite(cause)
     }
@@ -191,6 +170,38 @@ export class AnchorFile {
 export async function readAnchorOf(path: string, key: AnchorKey): Promise<Anchor> {
   await using file = await AnchorFile.openToRead(path, key)
   return await file.read()
+}
+
+/**
+ * Makes an anchor file, which appears as a whole. Replaces an empty one, which is no anchor.
+ *
+ * @throws TrustError DATA_EXISTS if there is an anchor; STORE_UNAVAILABLE if the file cannot be written
+ */
+export async function makeAnchor(path: string, key: AnchorKey, anchor: Anchor): Promise<void> {
+  if (await isFilled(path)) {
+    const hint = 'check the setting anchorFile'
+    throw new TrustError('DATA_EXISTS', `there is already an anchor in ${path}`, { hint })
+  }
+  await writeAtomically(path, slotOf(anchor, key), 0o600).catch((cause: unknown) => {
+    const hint = isMissing(cause) ? 'check the setting anchorFile' : DISK
+    throw fileError('STORE_UNAVAILABLE', `cannot create the anchor file ${path}`, cause, hint)
+  })
+}
+
+async function isFilled(path: string): Promise<boolean> {
+  return stat(path).then(
+    ({ size }) => size > 0,
+    (cause: unknown) => {
+      if (isMissing(cause)) return false
+      throw fileError('STORE_UNAVAILABLE', `cannot look at the anchor file ${path}`, cause, DISK)
+    },
+  )
+}
+
+function slotOf(anchor: Anchor, key: AnchorKey): Buffer {
+  const signature = Buffer.from(key.sign(bytesOf(anchor))).toString('base64')
+  const line = `${JSON.stringify({ ...anchor, signature })}\n`
+  return Buffer.from(line.padEnd(SLOT_BYTES - 1).concat('\n'))
 }
 
 function bytesOf(anchor: Anchor): Buffer {

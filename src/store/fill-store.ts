@@ -1,5 +1,5 @@
 import { fileError } from '../errors.ts'
-import { AnchorFile } from './anchor.ts'
+import { makeAnchor } from './anchor.ts'
 import { Database, type Write } from './database/database.ts'
 import { readFormat, readTail } from './intact.ts'
 import type { StorePlace } from './place.ts'
@@ -14,8 +14,8 @@ const AROUND_BYTES = 512
  *
  * @param gone aborts when nobody waits for the copy any more
  * @returns the number of records
- * @throws TrustError DATA_EXISTS; WRONG_STATE if it cannot be written; DATA_DAMAGED or STORE_UNAVAILABLE if the anchor
- *   cannot be written; anything that reading the records throws; the reason of an abort
+ * @throws TrustError DATA_EXISTS; WRONG_STATE if it cannot be written; STORE_UNAVAILABLE if the anchor cannot be written;
+ *   anything that reading the records throws; the reason of an abort
  */
 export async function fillStore(records: AsyncIterable<Write>, to: StorePlace, gone?: AbortSignal): Promise<number> {
   await using database = await Database.open(to.directory, true)
@@ -27,7 +27,9 @@ export async function fillStore(records: AsyncIterable<Write>, to: StorePlace, g
       throw fileError('WRONG_STATE', `cannot write to ${to.directory}`, cause, 'check the free space there')
     })
   }
-  await makeAnchor(database, to)
+  const { store } = readFormat(database, to.directory)
+  const { number, hash } = await readTail(database)
+  await makeAnchor(to.anchorFile, to.anchorKey, { store, number, hash })
   return count
 }
 
@@ -44,12 +46,4 @@ async function* inChunks(records: AsyncIterable<Write>): AsyncGenerator<Write[]>
     bytes = 0
   }
   yield writes
-}
-
-async function makeAnchor(database: Database, { directory, anchorFile, anchorKey }: StorePlace): Promise<void> {
-  const { store } = readFormat(database, directory)
-  const { number, hash } = await readTail(database)
-  await using anchor = await AnchorFile.open(anchorFile, anchorKey, true)
-  anchor.write({ store, number, hash })
-  await anchor.finish()
 }

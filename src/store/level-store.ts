@@ -51,7 +51,7 @@ export async function openStore(options: StoreOptions): Promise<LevelStore> {
   let anchor: AnchorFile | undefined
   try {
     const format = readFormat(database, options.directory)
-    anchor = await AnchorFile.open(options.anchorFile, options.anchorKey, false)
+    anchor = await AnchorFile.open(options.anchorFile, options.anchorKey)
     const tail = await readTail(database)
     await checkAgainstAnchor(database, anchor, format.store, tail)
     mustHaveNoGap(database, tail)

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { fileError, TrustError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
-import { AnchorFile } from './anchor.ts'
+import { makeAnchor } from './anchor.ts'
 import { Database } from './database/database.ts'
+import { holdsRecords } from './database/open-level.ts'
 import { encodeFormat } from './encoding.ts'
-import { ANCHOR_HINT } from './hints.ts'
+import { ANCHOR_HINT, REPAIR_HINT } from './hints.ts'
 import { FORMAT_VERSION } from './intact.ts'
 import { EMPTY_TAIL } from './journal.ts'
 import { formatKey } from './keyspace.ts'
@@ -17,8 +18,8 @@ interface BegunStore {
   /**
    * Writes the first record and the anchor.
    *
-   * @throws TrustError DATA_EXISTS if the database is not empty, or there is an anchor; DATA_MISSING, DATA_DAMAGED,
-   *   STORE_UNAVAILABLE if database or anchor cannot be written
+   * @throws TrustError DATA_EXISTS if the database is not empty, or there is an anchor; DATA_MISSING if the database cannot
+   *   be written; STORE_UNAVAILABLE if the anchor cannot
    */
   complete(place: Pick<StorePlace, 'anchorFile' | 'anchorKey'>): Promise<void>
 }
@@ -39,7 +40,7 @@ export async function makeStore(directory: string, finish: (begun: BegunStore) =
     )
   })
   await using database = await Database.open(directory, true).catch((error: unknown) => {
-    if (error instanceof TrustError && error.code === 'DATA_EXISTS') return Database.open(directory, false)
+    if (error instanceof TrustError && error.code === 'DATA_EXISTS') return openBegun(directory)
     throw error
   })
   const isEmpty = !(await holdsAnything(database))
@@ -50,19 +51,27 @@ export async function makeStore(directory: string, finish: (begun: BegunStore) =
         const text = `there is a database in ${directory}, but no anchor in ${anchorFile}`
         throw new TrustError('DATA_EXISTS', text, { hint: ANCHOR_HINT })
       }
-      await using anchor = await AnchorFile.open(anchorFile, anchorKey, true)
       const store = randomUUID()
-      try {
-        await database.write([{ key: formatKey(), payload: encodeFormat({ version: FORMAT_VERSION, store }) }])
-        anchor.write({ store, number: EMPTY_TAIL.number, hash: EMPTY_TAIL.hash })
-        await anchor.finish()
-      } catch (cause) {
-        if (cause instanceof TrustError) throw cause
+      const format = { key: formatKey(), payload: encodeFormat({ version: FORMAT_VERSION, store }) }
+      await database.write([format]).catch((cause: unknown) => {
         const text = `cannot write to ${directory}`
         throw fileError('DATA_MISSING', text, cause, 'check the free space there, and start again')
-      }
+      })
+      await makeAnchor(anchorFile, anchorKey, { store, number: EMPTY_TAIL.number, hash: EMPTY_TAIL.hash })
     },
   })
+}
+
+/** Opens a database that exists. A power cut in its very first moment leaves one that LevelDB cannot open. */
+async function openBegun(directory: string): Promise<Database> {
+  try {
+    return await Database.open(directory, false)
+  } catch (cause) {
+    const isDamaged = cause instanceof TrustError && cause.hint === REPAIR_HINT
+    if (!isDamaged || (await holdsRecords(directory))) throw cause
+    const hint = `it holds nothing yet, since its creation was interrupted: remove the files in ${directory}, and start again`
+    throw new TrustError('DATA_DAMAGED', cause.message, { cause, hint })
+  }
 }
 
 /** True for any record but the first, with or without a journal: an interrupted copy is not a new store either. */

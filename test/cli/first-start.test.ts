@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { rm, truncate } from 'node:fs/promises'
+import { mkdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { COMMAND } from '../support/server-process.ts'
@@ -29,6 +29,21 @@ describe('after an interrupted first start', () => {
   test('keys without an anchor or a database are completed', async () => {
     await (await terminal.host()).end()
     await truncate(terminal.path('keys', 'anchor'))
+    await rm(terminal.path('data'), { recursive: true })
+    assert.equal(await (await terminal.serve()).end(), 0)
+  })
+
+  test('a database that a power cut left without its list of tables is refused with what to do', async () => {
+    // LevelDB does not sync its first list, and the log is still empty.
+    await mkdir(terminal.path('data'))
+    await writeFile(terminal.path('data', 'CURRENT'), 'MANIFEST-000001\n')
+    for (const name of ['MANIFEST-000001', '000003.log']) await writeFile(terminal.path('data', name), '')
+    const { code, stderr } = await terminal.run(['serve'])
+    assert.equal(code, 2)
+    assert.match(
+      stderr,
+      /^error: the database in data cannot be opened: .*\nhint: it holds nothing yet, .*: remove the files in data, and start again\n$/,
+    )
     await rm(terminal.path('data'), { recursive: true })
     assert.equal(await (await terminal.serve()).end(), 0)
   })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { cp, mkdir, open, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -467,13 +468,26 @@ test('a copy fails when its anchor cannot be written', async (t) => {
   const store = await openStore(place)
   t.after(() => store.close())
   const file = await open(place.anchorFile)
-  t.mock.method(Object.getPrototypeOf(file) as typeof file, 'datasync', async () => {
+  t.mock.method(Object.getPrototypeOf(file) as typeof file, 'sync', async () => {
     throw new Error('EDQUOT')
   })
   await file.close()
   const copy = await storePlace(t)
-  const message = `cannot write the anchor file ${copy.anchorFile}: EDQUOT`
+  const message = `cannot create the anchor file ${copy.anchorFile}: EDQUOT`
   await assert.rejects(store.copyTo(copy), { code: 'STORE_UNAVAILABLE', message })
+})
+
+test('an anchor appears only once it is on the disk, and then its name is put there too', async (t) => {
+  const place = await storePlace(t)
+  const file = await open(import.meta.filename)
+  const isThere: boolean[] = []
+  const sync = t.mock.method(Object.getPrototypeOf(file) as typeof file, 'sync', async () => {
+    isThere.push(existsSync(place.anchorFile))
+  })
+  await file.close()
+  await createStore(place)
+  assert.deepEqual(isThere, [false, true])
+  sync.mock.restore()
 })
 
 test('an anchor that the disk cannot read is reported with a hint', async (t) => {

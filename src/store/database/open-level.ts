@@ -93,9 +93,10 @@ export async function mustHaveCurrent(directory: string, create: boolean): Promi
 }
 
 /** True if LevelDB ever wrote a record here: it makes tables and logs only after CURRENT. */
-async function holdsRecords(directory: string): Promise<boolean> {
-  const names = await undefinedIfMissing(directory, readdir(directory))
-  return names?.some((name) => isTable(name) || isLog(name)) === true
+export async function holdsRecords(directory: string): Promise<boolean> {
+  const names = (await undefinedIfMissing(directory, readdir(directory))) ?? []
+  const sizes = names.filter(isLog).map((name) => undefinedIfMissing(directory, stat(join(directory, name))))
+  return names.some(isTable) || (await Promise.all(sizes)).some((found) => found !== undefined && found.size > 0)
 }
 
 /** Returns undefined if the path is missing, but not after other errors: a new database could replace an existing one. */
