@@ -1,6 +1,7 @@
 import { Level } from 'level'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { syncDirectory } from '../../atomic-file.ts'
 import { fileError, isMissing, TrustError } from '../../errors.ts'
 import { PLACE_HINT, REPAIR_HINT } from '../hints.ts'
 import { isTable, mustListAllTables } from '../leveldb/table-list.ts'
@@ -30,8 +31,11 @@ export async function openLevel(directory: string, create: boolean, named = dire
   })
   try {
     await level.open()
+    // LevelDB has renamed CURRENT last, and leaves it to the file system when that is on the disk.
+    if (create) await syncDirectory(directory)
     return level
   } catch (error) {
+    await level.close()
     const cause = error instanceof Error ? (error.cause ?? error) : error
     const { code, message } = cause as { code?: string; message: string }
     if (code === 'LEVEL_LOCKED') throw lockedError(named, cause)
