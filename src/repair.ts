@@ -125,7 +125,7 @@ async function make(
     await fillStore(repairedRecords(parts, done), options, parts.gone)
     const store = await openStore(options)
     try {
-      const found = await check(await store.snapshot(), (...key) => signer.opens(...key), Date.now())
+      const found = await check(await store.snapshot(), (...key) => signer.fault(...key), Date.now())
       parts.gone.throwIfAborted()
       return found
     } finally {

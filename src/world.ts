@@ -25,11 +25,11 @@ export function worldOver(
   store: LevelStore,
   signer: RoutedSigner,
 ): Omit<World, 'asker'> {
-  const opens: World['opens'] = (...key) => signer.opens(...key)
+  const keyFault: World['keyFault'] = (...key) => signer.fault(...key)
   return {
     trust,
-    opens,
-    check: async () => check(await store.snapshot(), opens, trust.now()),
+    keyFault,
+    check: async () => check(await store.snapshot(), keyFault, trust.now()),
     keysFault: () => keysFaultIn(settings.keysDirectory),
     certificates: () => serverCertificates(settings, trust.now()),
     backUp: backupsOf(settings, store),

@@ -37,9 +37,9 @@ export const importSealedKey = operation({
           'how the current metadata names it for this role. key: the server signs with it from now on, unless the role is a delegation: there it signs with the keys of its signers only; certificate: only inside a certificate, under another id, so it cannot; none: it waits for metadata that names it',
       }),
     }),
-  async run({ trust, opens }, { gun, role, keyId, keytype, public: text, sealed: encoded }, actor) {
+  async run({ trust, keyFault }, { gun, role, keyId, keytype, public: text, sealed: encoded }, actor) {
     const sealed = Buffer.from(encoded, 'base64')
-    if (!(await opens({ gun, role, keyId }, sealed))) {
+    if ((await keyFault({ gun, role, keyId }, sealed, 'sign')) !== undefined) {
       throw new TrustError('INVALID_PARAMETERS', `the ${role} key ${keyId} of ${gun} does not open`, {
         hint: "it must be sealed with this server's keyring: run countersign key import with the server's settings",
       })

@@ -2,10 +2,10 @@ import type { z } from 'zod'
 import type { Action, Identity } from '../access/permission.ts'
 import { TrustError } from '../errors.ts'
 import { plainIssue } from '../plain-issues.ts'
-import type { CheckReport, OpensKey } from '../repository/check.ts'
+import type { CheckReport } from '../repository/check.ts'
 import type { Ending } from '../repository/expiry.ts'
 import type { Trust } from '../repository/trust.ts'
-import type { Signer } from '../signing/signer.ts'
+import type { KeyFault, Signer } from '../signing/signer.ts'
 import type { Copied } from '../store/level-store.ts'
 import type { Actor } from '../store/store.ts'
 
@@ -14,8 +14,7 @@ export interface World {
   readonly trust: Trust
   /** Returns who makes the request, and what they may do now. @throws TrustError UNAUTHENTICATED if their access was revoked */
   readonly asker: () => Identity
-  /** Tests whether a sealed key opens. */
-  readonly opens: OpensKey
+  readonly keyFault: KeyFault
   /** Verifies the whole store. @throws TrustError BUSY, SIGNER_UNAVAILABLE, STORE_UNAVAILABLE, or the reason of `gone` */
   readonly check: (gone?: () => AbortSignal) => Promise<CheckReport>
   /** Returns what is wrong with the keys directory for the next start; undefined: nothing. */

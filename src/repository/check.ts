@@ -1,6 +1,6 @@
 import { damageIn, unlessDamaged } from '../errors.ts'
 import { isReference } from '../signing/pkcs11/reference.ts'
-import type { KeyName } from '../signing/signer.ts'
+import type { KeyFault } from '../signing/signer.ts'
 import { auditStore, type Finding, type RecordCounts } from '../store/audit/audit.ts'
 import { hasTrap } from '../store/database/damaged-files.ts'
 import type { StoreSnapshot } from '../store/snapshot.ts'
@@ -24,18 +24,15 @@ export interface CheckReport {
 /** @param gun SERVER for findings about no repository */
 type Report = (gun: Gun, severity: Finding['severity'], text: string) => void
 
-/** Returns whether a sealed key opens; keys stay inside `signing/`. */
-export type OpensKey = (name: KeyName, sealed: Uint8Array) => boolean | Promise<boolean>
-
 /**
  * Verifies everything stored: the files of the database, all records against the journal (`store/audit/audit.ts`), each
- * repository as a client would, and that every key opens. Checks only the files if reading records may end the process.
+ * repository as a client would, and that every key can be used. Checks only the files if reading records may end the process.
  *
  * @param snapshot closed at the end
  * @param now milliseconds since 1970
  * @throws TrustError SIGNER_UNAVAILABLE if keys cannot be checked now; STORE_UNAVAILABLE
  */
-export async function check(snapshot: StoreSnapshot, opens: OpensKey, now: number): Promise<CheckReport> {
+export async function check(snapshot: StoreSnapshot, keyFault: KeyFault, now: number): Promise<CheckReport> {
   const findings: Finding[] = snapshot.damage.map(({ text }) => ({ severity: 'error', text }))
   if (hasTrap(snapshot.damage)) return filesOnlyReport(snapshot, findings)
   const report: Report = (gun, severity, text) =>
@@ -49,7 +46,7 @@ export async function check(snapshot: StoreSnapshot, opens: OpensKey, now: numbe
       try {
         const head = reader.head(gun)
         if (head === undefined) continue
-        for (const key of await reader.keysOf(gun)) await checkKey(trust, gun, key, opens, report)
+        for (const key of await reader.keysOf(gun)) await checkKey(trust, gun, key, keyFault, report)
         if (head.roles['root'] === undefined) continue
         repositories += 1
         for (const text of await viewAsClient(trust, gun, head, now)) report(gun, 'warning', text)
@@ -59,7 +56,7 @@ export async function check(snapshot: StoreSnapshot, opens: OpensKey, now: numbe
     }
     // Keys of signers. Root keys are not checked, since their passphrases are not here.
     for await (const key of untilDamaged(keysOfSigners(reader), 'the list of signers’ keys', report)) {
-      await checkKey(trust, SERVER, key, opens, report)
+      await checkKey(trust, SERVER, key, keyFault, report)
     }
     const ordered = findings.toSorted(
       (one, other) => Number(other.severity === 'error') - Number(one.severity === 'error'),
@@ -92,15 +89,14 @@ async function filesOnlyReport(snapshot: StoreSnapshot, damage: readonly Finding
   }
 }
 
-/** Checks that a key opens. @param gun SERVER for the key of a signer */
-async function checkKey(trust: Readable, gun: Gun, key: StoredKey, opens: OpensKey, report: Report): Promise<void> {
+/** Checks that a key can be used. @param gun SERVER for the key of a signer */
+async function checkKey(trust: Readable, gun: Gun, key: StoredKey, keyFault: KeyFault, report: Report): Promise<void> {
   const { role, keyId, sealed } = key
-  if (await opens({ gun, role, keyId }, sealed)) return
+  const fault = await keyFault({ gun, role, keyId }, sealed, 'sign')
+  if (fault === undefined) return
   const which = gun === SERVER ? `the key ${keyId} of the signer ${role}` : `the ${role} key ${keyId}`
   if (isRetired(trust, gun, key)) report(gun, 'warning', `${which} is not in use, and in no token here`)
-  else if (isReference(sealed))
-    report(gun, 'error', `${which} is in a PKCS#11 token, and not found there: see signers.pkcs11`)
-  else report(gun, 'error', `${which} does not open`)
+  else report(gun, 'error', `${which} cannot be used: ${fault}`)
 }
 
 /** True if a key in a token is no longer needed: after all keys were rotated out of a token, it may be gone. */

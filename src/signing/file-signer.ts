@@ -73,9 +73,9 @@ export class FileSigner implements Signer {
     }
   }
 
-  /** True if the key was sealed under this name and is unchanged. */
-  opens(name: KeyName, sealed: Uint8Array): boolean {
-    return this.#keyring.unseal(about(name), sealed)?.fill(0) !== undefined
+  /** Says that a key was not sealed under this name, or is changed; undefined: it opens. */
+  fault(name: KeyName, sealed: Uint8Array): string | undefined {
+    return this.#keyring.unseal(about(name), sealed)?.fill(0) === undefined ? 'it does not open' : undefined
   }
 
   async sign(name: KeyName, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature> {

@@ -3,12 +3,20 @@ import type { Gun } from '../tuf/gun.ts'
 import type { Role } from '../tuf/role.ts'
 import type { FileSigner } from './file-signer.ts'
 import { isReference } from './pkcs11/reference.ts'
-import { keyText, type KeyName, type NewKey, type RawSignature, type Signer, type SignerReadiness } from './signer.ts'
+import {
+  keyText,
+  type KeyFault,
+  type KeyName,
+  type Look,
+  type NewKey,
+  type RawSignature,
+  type Signer,
+  type SignerReadiness,
+} from './signer.ts'
 
 /** A signer whose keys are in a token: `Pkcs11Signer`, or a proxy for one in another thread. */
 export interface TokenSigner extends Signer {
-  /** @throws TrustError SIGNER_UNAVAILABLE */
-  opens(name: KeyName, sealed: Uint8Array): Promise<boolean>
+  readonly fault: KeyFault
   start(): Promise<void>
   close(): Promise<void>
 }
@@ -59,10 +67,11 @@ export class RoutedSigner implements Signer {
     return this.#keeper(name, sealed).sign(name, sealed, message)
   }
 
-  /** True if the key can be used. For `check`. @throws TrustError SIGNER_UNAVAILABLE */
-  async opens(name: KeyName, sealed: Uint8Array): Promise<boolean> {
-    if (isReference(sealed) && this.#pkcs11 === undefined) return false
-    return this.#keeper(name, sealed).opens(name, sealed)
+  /** As `KeyFault`. */
+  async fault(name: KeyName, sealed: Uint8Array, look: Look): Promise<string | undefined> {
+    if (!isReference(sealed)) return this.#file.fault(name, sealed)
+    if (this.#pkcs11 !== undefined) return this.#pkcs11.fault(name, sealed, look)
+    return 'it is in a PKCS#11 token, and the settings name none (signers.pkcs11)'
   }
 
   #maker(gun: Gun, role: Role): FileSigner | TokenSigner {

@@ -40,6 +40,20 @@ export interface RawSignature {
   readonly sig: Uint8Array
 }
 
+/**
+ * How closely to look whether a key can be used. `sign`: a signature with it is tried, over no metadata. `find`: it is looked
+ * for where it should be. `assume`: so too, except that a token is taken to have the keys that were made in it, since
+ * finding all of them takes long.
+ */
+export type Look = 'sign' | 'find' | 'assume'
+
+/**
+ * Returns why a key cannot be used: a clause, which calls the key "it"; undefined: it can.
+ *
+ * @throws TrustError SIGNER_UNAVAILABLE, BAD_KEYS, BAD_SETTINGS if nobody can tell now, since the token does not answer
+ */
+export type KeyFault = (name: KeyName, sealed: Uint8Array, look: Look) => Promise<string | undefined>
+
 /** Whether keys can be used now. */
 export interface SignerReadiness {
   readonly usable: boolean

@@ -28,6 +28,6 @@ export function answersToThreads({ store, passwords, overview, token, log }: Par
     log: (lines) => log.lines?.(lines),
     createInToken: (...given) => here().create(...given),
     signInToken: (...given) => here().sign(...given),
-    opensInToken: (...given) => here().opens(...given),
+    faultInToken: (...given) => here().fault(...given),
   }
 }

@@ -16,7 +16,7 @@ const main = new Channel<MainAnswers>(parentPort, {
   async check(now) {
     const signer = remoteSignerFor(settings, keyring, main)
     const snapshot = await snapshotOf(await database, () => main.ask('readAnchor', []))
-    return check(snapshot, (...key) => signer.opens(...key), now)
+    return check(snapshot, (...key) => signer.fault(...key), now)
   },
   // A database that could not be opened need not be closed; `check` reports why.
   release: () => database.then((opened) => opened.close()).catch(() => undefined),

@@ -5,7 +5,7 @@ import type { TlsMaterial } from '../http/server.ts'
 import type { CheckReport } from '../repository/check.ts'
 import type { Settings } from '../settings/schema.ts'
 import type { SharedKeyring } from '../signing/keyring.ts'
-import type { KeyName, NewKey, RawSignature } from '../signing/signer.ts'
+import type { KeyName, Look, NewKey, RawSignature } from '../signing/signer.ts'
 import type { Anchor } from '../store/anchor.ts'
 import type { PackedCommit } from '../store/commit/packed-commit.ts'
 import type { Gun } from '../tuf/gun.ts'
@@ -40,7 +40,7 @@ export type MainAnswers = {
   log(lines: string): void
   createInToken(gun: Gun, role: Role): Promise<NewKey>
   signInToken(name: KeyName, sealed: Uint8Array, message: Uint8Array): Promise<RawSignature>
-  opensInToken(name: KeyName, sealed: Uint8Array): Promise<boolean>
+  faultInToken(name: KeyName, sealed: Uint8Array, look: Look): Promise<string | undefined>
 }
 
 /** What the main thread asks of the others. */

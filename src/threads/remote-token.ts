@@ -4,6 +4,7 @@ import {
   algorithmFor,
   type KeyAlgorithm,
   type KeyName,
+  type Look,
   type NewKey,
   type RawSignature,
   type SignerReadiness,
@@ -40,8 +41,8 @@ export class RemoteToken implements TokenSigner {
     return this.#main.ask('signInToken', [name, Uint8Array.from(sealed), Uint8Array.from(message)])
   }
 
-  opens(name: KeyName, sealed: Uint8Array): Promise<boolean> {
-    return this.#main.ask('opensInToken', [name, Uint8Array.from(sealed)])
+  fault(name: KeyName, sealed: Uint8Array, look: Look): Promise<string | undefined> {
+    return this.#main.ask('faultInToken', [name, Uint8Array.from(sealed), look])
   }
 
   async start(): Promise<void> {}

@@ -36,7 +36,7 @@ function worldOf({ trust }: LocalTrust, certificates: World['certificates']): Wo
   return {
     trust,
     asker: () => LOCAL,
-    opens: async () => true,
+    keyFault: async () => undefined,
     check: () => assert.fail(),
     backUp: () => assert.fail(),
     keysFault: () => assert.fail(),

@@ -36,7 +36,7 @@ describe('tags that the server signs', () => {
     world = {
       trust: local.trust,
       asker: () => LOCAL,
-      opens: async () => true,
+      keyFault: async () => undefined,
       check: () => assert.fail(),
       backUp: () => assert.fail(),
       keysFault: () => assert.fail(),

@@ -54,7 +54,7 @@ describe('countersign repair of a server with keys in a PKCS#11 token', { skip }
     assert.equal(without.code, 1)
     assert.match(
       without.stdout,
-      /^error: the key \w+ of the signer targets\/ci is in a PKCS#11 token, and not found there: see signers\.pkcs11$/m,
+      /^error: the key \w+ of the signer targets\/ci cannot be used: it is in a PKCS#11 token, and the settings name none \(signers\.pkcs11\)$/m,
     )
     await token.putBack()
     assert.equal((await repair('made')).code, 0)

@@ -26,7 +26,7 @@ test('unreadable lists are reported beside all other findings', async (t) => {
   const textsOf = async (broken: Partial<StoreReader>): Promise<string[]> => {
     const snapshot = await store.snapshot()
     const damaged = { ...snapshot, reader: { ...snapshot.reader, ...broken } }
-    return (await check(damaged, () => true, Date.now())).findings.map(({ text }) => text)
+    return (await check(damaged, async () => undefined, Date.now())).findings.map(({ text }) => text)
   }
   assert.deepEqual(await textsOf({ guns: unreadable, keysOf: async () => unreadable() }), [
     'the list of repositories cannot be read to its end: the database cannot be read',
@@ -47,13 +47,13 @@ test('keys lost with a token are errors while they are in use, warnings after', 
   }
   const custody: Trust = { ...trust, signer }
   const found = async (): Promise<string[]> => {
-    const { findings } = await here.check((_, sealed) => !isReference(sealed))
+    const { findings } = await here.check(async (_, sealed) => (isReference(sealed) ? 'it is lost' : undefined))
     return findings.map(({ severity, text }) => `${severity}: ${text.replace(/[0-9a-f]{64}/, 'ID')}`)
   }
   // A key that is sealed here is damaged instead, and signing with it fails with the words of `check`.
   const unsealed = trust.signer.sign({ gun: SERVER, role: 'targets/ci', keyId: 'k' }, Buffer.alloc(99), Buffer.alloc(1))
   await assert.rejects(unsealed, { message: 'the targets/ci key k of the server does not open' })
-  const where = 'is in a PKCS#11 token, and not found there: see signers.pkcs11'
+  const where = 'cannot be used: it is lost'
   const lost = [`error: the timestamp key ID ${where}`, `error: the key ID of the signer targets/ci ${where}`]
   await createSigner(custody, 'ci', TEST_ACTOR)
   await rotateKey(custody, GUN, 'timestamp', TEST_ACTOR)

@@ -101,7 +101,7 @@ test("another server's keys open nothing here", async (t) => {
   await createKeysDirectory(other)
   const { keyId, sealed } = await (await openKeysDirectory(one)).signer('ecdsa').create(GUN, 'snapshot')
   const stranger = (await openKeysDirectory(other)).signer('ecdsa')
-  assert.equal(stranger.opens({ gun: GUN, role: 'snapshot', keyId }, sealed), false)
+  assert.equal(stranger.fault({ gun: GUN, role: 'snapshot', keyId }, sealed), 'it does not open')
 })
 
 test('a pending key counts as current only if a new one would have the same kind and place', async (t) => {
@@ -207,9 +207,9 @@ test('changing the passphrase touches no key; the old passphrase opens nothing a
   await assert.rejects(openKeysDirectory(keys, first), { code: 'BAD_KEYS' })
   await assert.rejects(openKeysDirectory(keys), { code: 'BAD_KEYS' })
   const signer = (await openKeysDirectory(keys, second)).signer('ed25519')
-  assert.equal(signer.opens(owner, sealed), true)
+  assert.equal(signer.fault(owner, sealed), undefined)
   await rekey(keys, second)
-  assert.equal((await openKeysDirectory(keys)).signer('ed25519').opens(owner, sealed), true)
+  assert.equal((await openKeysDirectory(keys)).signer('ed25519').fault(owner, sealed), undefined)
 })
 
 test('a damaged, weakened or foreign keyring is refused', async (t) => {

@@ -171,7 +171,7 @@ describe('a PKCS#11 token', { skip }, () => {
     assert.throws(() => sign(key), refused)
     // Then it is not asked again for a while, not even over the lost connection.
     ;[faults, calls] = [{}, []]
-    assert.throws(() => keys.opens(nameOf(key), key.sealed), refused)
+    assert.throws(() => keys.fault(nameOf(key), key.sealed, 'sign'), refused)
     assert.deepEqual(calls, [])
   })
 

@@ -18,6 +18,7 @@ import { until } from '../support/until.ts'
 
 const GUN = parseGun('example.org/pkcs11')
 const MESSAGE = Buffer.from('{"signed":"this"}')
+const LOOKS = ['sign', 'find', 'assume'] as const
 /** Milliseconds; longer than the signer waits before it looks for a token again. */
 const AGAIN = 1_200
 
@@ -84,7 +85,7 @@ describe('PKCS#11', { skip }, () => {
           const { method, sig } = await each.sign(nameOf(key), key.sealed, MESSAGE)
           assert.equal(sig.length, 64)
           assert.ok(verifySignature(key, method, sig, MESSAGE))
-          assert.equal(await each.opens(nameOf(key), key.sealed), true)
+          assert.equal(await each.fault(nameOf(key), key.sealed, 'sign'), undefined)
         }
       } finally {
         await other.close()
@@ -103,7 +104,10 @@ describe('PKCS#11', { skip }, () => {
       { ...name, keyId: another.keyId },
     ]
     for (const each of wrong) {
-      assert.equal(await signer.opens(each, key.sealed), false)
+      for (const look of LOOKS) {
+        const said = look === 'assume' ? undefined : 'it is not the one that is stored for it'
+        assert.equal(await signer.fault(each, key.sealed, look), said)
+      }
       await assert.rejects(
         signer.sign(each, key.sealed, MESSAGE),
         coded('SIGNING_FAILED', /not the one that is stored/),
@@ -116,7 +120,7 @@ describe('PKCS#11', { skip }, () => {
     for (const sealed of [new Uint8Array(), Buffer.from('PK11'), Buffer.from('PK11{}'), Buffer.alloc(80)]) {
       await assert.rejects(signer.sign(name, sealed, MESSAGE), coded('SIGNING_FAILED', /not the one that is stored/))
     }
-    assert.equal(await signer.opens(name, key.sealed), true)
+    assert.equal(await signer.fault(name, key.sealed, 'sign'), undefined)
   })
 
   /** Opens a session of this process beside the signer's. */
@@ -187,13 +191,13 @@ describe('PKCS#11', { skip }, () => {
       const fresh = new Pkcs11Signer(token.settings)
       try {
         await assert.rejects(fresh.sign(nameOf(key), key.sealed, MESSAGE), coded('SIGNING_FAILED', text))
-        assert.equal(await fresh.opens(nameOf(key), key.sealed), false)
+        assert.match((await fresh.fault(nameOf(key), key.sealed, 'sign')) ?? '', text)
       } finally {
         await fresh.close()
       }
     }
     put(foreign[0], idOf(key))
-    await refused(/^the timestamp key .* is not in the token$/)
+    await refused(/is not in the token$/)
     for (const object of own) put(object, Buffer.from('away'))
     put(foreign[1], idOf(key))
     await refused(/is a different key in the token$/)
@@ -211,9 +215,11 @@ describe('PKCS#11', { skip }, () => {
     module.C_FindObjectsFinal(session)
     assert.equal(halves.length, 2)
     for (const half of halves) module.C_DestroyObject(session, half)
-    assert.equal(await signer.opens(nameOf(key), key.sealed), false)
+    for (const look of ['find', 'sign'] as const)
+      assert.equal(await signer.fault(nameOf(key), key.sealed, look), 'it is not in the token')
+    assert.equal(await signer.fault(nameOf(key), key.sealed, 'assume'), undefined)
     await assert.rejects(signer.sign(nameOf(key), key.sealed, MESSAGE), coded('SIGNING_FAILED', /is not in the token/))
-    assert.equal(await signer.opens(nameOf(other), other.sealed), true)
+    assert.equal(await signer.fault(nameOf(other), other.sealed, 'sign'), undefined)
   })
 
   test('calls fail with the reason while the token is away, and succeed again once it is back', async () => {
@@ -223,7 +229,7 @@ describe('PKCS#11', { skip }, () => {
     const away = coded('SIGNER_UNAVAILABLE', /^the PKCS#11 token cannot be reached: CKR_/)
     await assert.rejects(signer.sign(nameOf(key), key.sealed, MESSAGE), away)
     await assert.rejects(signer.create(GUN, 'timestamp'), away)
-    await assert.rejects(signer.opens(nameOf(key), key.sealed), away)
+    for (const look of LOOKS) await assert.rejects(signer.fault(nameOf(key), key.sealed, look), away)
     const { usable, reason } = signer.readiness()
     assert.equal(usable, false)
     assert.match(reason ?? '', /^the PKCS#11 token cannot be reached: CKR_/)
@@ -345,9 +351,13 @@ describe('PKCS#11', { skip }, () => {
       signer.sign(nameOf(key), key.sealed, MESSAGE),
       coded('SIGNING_FAILED', /is not in the token; it was made in [0-9a-f]{16}$/),
     )
-    assert.equal(await signer.opens(nameOf(key), key.sealed), false)
+    for (const look of LOOKS)
+      assert.match(
+        (await signer.fault(nameOf(key), key.sealed, look)) ?? '',
+        /^it is not in the token; it was made in [0-9a-f]{16}$/,
+      )
     const fresh = await signer.create(GUN, 'timestamp')
-    assert.equal(await signer.opens(nameOf(fresh), fresh.sealed), true)
+    for (const look of LOOKS) assert.equal(await signer.fault(nameOf(fresh), fresh.sealed, look), undefined)
   })
 
   test('a wrong PIN is tried only once, since tokens lock themselves, and is not printed', async () => {

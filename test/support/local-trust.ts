@@ -7,7 +7,8 @@ import { publish } from '../../src/repository/publish.ts'
 import { readCurrent } from '../../src/repository/read.ts'
 import { currentKey, rotateKey } from '../../src/repository/server-key.ts'
 import { createKeysDirectory, openKeysDirectory } from '../../src/signing/keys-directory.ts'
-import { check, type CheckReport, type OpensKey } from '../../src/repository/check.ts'
+import { check, type CheckReport } from '../../src/repository/check.ts'
+import type { KeyFault } from '../../src/signing/signer.ts'
 import type { FaultHook } from '../../src/store/commit/committer.ts'
 import { openStore } from '../../src/store/level-store.ts'
 import { parseGun, type Gun } from '../../src/tuf/gun.ts'
@@ -28,8 +29,8 @@ export interface LocalTrust {
   readonly directory: string
   /** Milliseconds since 1970. */
   readonly clock: { now: number }
-  /** Runs the whole `countersign check`. @param opens replaces the test of keys */
-  check(opens?: OpensKey): Promise<CheckReport>
+  /** Runs the whole `countersign check`. @param keyFault replaces the test of keys */
+  check(keyFault?: KeyFault): Promise<CheckReport>
   close(): Promise<void>
 }
 
@@ -65,8 +66,9 @@ export async function openLocalTrustIn(directory: string, now: number, faults?: 
     policy: { timestampLife: 14 * DAY, snapshotLife: 1095 * DAY, gunPrefixes: [], publishesWaitingPerGun: 16 },
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   })
-  const checkAll = async (opens: OpensKey = (owner, sealed) => signer.opens(owner, sealed)): Promise<CheckReport> =>
-    check(await store.snapshot(), opens, clock.now)
+  const checkAll = async (
+    keyFault: KeyFault = async (name, sealed) => signer.fault(name, sealed),
+  ): Promise<CheckReport> => check(await store.snapshot(), keyFault, clock.now)
   const close = async (): Promise<void> => {
     await store.close()
     await rm(directory, { recursive: true })

@@ -55,8 +55,8 @@ export async function makeToken(
 export function worldOf({ trust }: Place, asker = LOCAL): World {
   const nowhere = async (): Promise<never> => Promise.reject(new Error('a test makes no backups'))
   const rest = {
-    opens: async () => true,
-    check: async () => check(await (trust.store as LevelStore).snapshot(), () => true, trust.now()),
+    keyFault: async () => undefined,
+    check: async () => check(await (trust.store as LevelStore).snapshot(), async () => undefined, trust.now()),
     keysFault: async () => undefined,
     certificates: async () => [],
     backUp: nowhere,

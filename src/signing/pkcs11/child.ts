@@ -2,7 +2,7 @@ import type * as Pkcs11 from 'pkcs11js'
 import { failureOf, TrustError, type Failure } from '../../errors.ts'
 import type { Gun } from '../../tuf/gun.ts'
 import type { Role } from '../../tuf/role.ts'
-import type { KeyAlgorithm, KeyName, NewKey, RawSignature } from '../signer.ts'
+import type { KeyAlgorithm, KeyName, Look, NewKey, RawSignature } from '../signer.ts'
 import { Pkcs11Keys } from './keys.ts'
 import { Pkcs11Token, type TokenSettings } from './token.ts'
 
@@ -17,7 +17,7 @@ export interface TokenCalls {
   probe(): void
   create(gun: Gun, role: Role, algorithm: KeyAlgorithm): NewKey
   sign(name: KeyName, sealed: Uint8Array, message: Uint8Array): RawSignature
-  opens(name: KeyName, sealed: Uint8Array): boolean
+  fault(name: KeyName, sealed: Uint8Array, look: Look): string | undefined
 }
 
 export interface Question {
@@ -50,7 +50,7 @@ const calls: TokenCalls = {
   probe: () => opened(token).probe(),
   create: (...args) => opened(keys).create(...args),
   sign: (...args) => opened(keys).sign(...args),
-  opens: (...args) => opened(keys).opens(...args),
+  fault: (...args) => opened(keys).fault(...args),
 }
 
 process.on('message', (question: Question) => process.send?.(answer(question)))

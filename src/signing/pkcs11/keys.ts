@@ -6,7 +6,7 @@ import type { Gun } from '../../tuf/gun.ts'
 import { keyId, type PublicKey } from '../../tuf/keys/key.ts'
 import { verifySignature } from '../../tuf/keys/signature.ts'
 import type { Role } from '../../tuf/role.ts'
-import { keyText, type KeyAlgorithm, type KeyName, type NewKey, type RawSignature } from '../signer.ts'
+import { keyText, type KeyAlgorithm, type KeyName, type Look, type NewKey, type RawSignature } from '../signer.ts'
 import { findPair, makePair, namePair, removePair, signWith, type Pair } from './objects.ts'
 import { decodeReference, encodeReference, tokenIdOf } from './reference.ts'
 import type { Connection, Pkcs11Token } from './token.ts'
@@ -49,38 +49,44 @@ export class Pkcs11Keys {
     return this.#token.use((connection) => signed(connection, this.#open(connection, name, sealed), message))
   }
 
-  /** True if the key is in the token and signs. @throws TrustError SIGNER_UNAVAILABLE */
-  opens(name: KeyName, sealed: Uint8Array): boolean {
+  /** As `KeyFault`. */
+  fault(name: KeyName, sealed: Uint8Array, look: Look): string | undefined {
     try {
-      // Sign even if the handle is known: the key may have been deleted from the token since.
-      this.#token.use((connection) => this.#verified(connection, name, this.#open(connection, name, sealed)))
-      return true
+      this.#token.use((connection) => {
+        if (look === 'assume' && decodeReference(sealed)?.token === connection.serial) return
+        // Even if the handle is known: the key may have been deleted from the token since.
+        if (look === 'sign') this.#verified(connection, name, this.#open(connection, name, sealed))
+        else this.#find(connection, name, sealed)
+      })
+      return undefined
     } catch (error) {
-      if (error instanceof TrustError && error.code === 'SIGNING_FAILED') return false
-      throw error
+      if (!(error instanceof TrustError && error.code === 'SIGNING_FAILED')) throw error
+      return error.message.replace(keyText(name), 'it')
     }
   }
 
   #open(connection: Connection, name: KeyName, sealed: Uint8Array): Pair {
-    const reference = decodeReference(sealed)
-    const id = tokenIdOf(name)
-    if (reference?.id !== id) throw failed(name, 'is not the one that is stored for it')
-    const known = this.#pairs(connection).get(id)
-    if (known !== undefined) return known
-    const pair = findPair(connection, id)
-    if (pair !== undefined) return this.#verified(connection, name, pair)
-    // A token that was removed can look empty; this call then throws.
-    connection.module.C_GetTokenInfo(connection.slot)
-    const where = connection.serial === reference.token ? 'the token' : `the token; it was made in ${reference.token}`
-    throw failed(name, `is not in ${where}`)
+    const known = this.#pairs(connection).get(storedId(name, sealed))
+    return known ?? this.#verified(connection, name, this.#find(connection, name, sealed))
   }
 
-  /** Checks that both halves of a pair belong together and to the name, and remembers their handles. */
+  /** Finds a pair whose public half belongs to the name. */
+  #find(connection: Connection, name: KeyName, sealed: Uint8Array): Pair {
+    const pair = findPair(connection, storedId(name, sealed))
+    if (pair !== undefined) {
+      if (keyId(publicPart(pair)) !== name.keyId) throw failed(name, 'is a different key in the token')
+      return pair
+    }
+    // A token that was removed can look empty; this call then throws.
+    connection.module.C_GetTokenInfo(connection.slot)
+    const made = decodeReference(sealed)?.token
+    throw failed(name, `is not in the token${made === connection.serial ? '' : `; it was made in ${made}`}`)
+  }
+
+  /** Checks that both halves of a pair belong together, and remembers their handles. */
   #verified(connection: Connection, name: KeyName, pair: Pair): Pair {
-    const key = publicPart(pair)
-    if (keyId(key) !== name.keyId) throw failed(name, 'is a different key in the token')
     const { method, sig } = signed(connection, pair, TRIAL)
-    if (!verifySignature(key, method, sig, TRIAL))
+    if (!verifySignature(publicPart(pair), method, sig, TRIAL))
       throw failed(name, 'makes signatures that do not match its public key')
     this.#pairs(connection).set(tokenIdOf(name), pair)
     return pair
@@ -100,6 +106,13 @@ function signed(connection: Connection, pair: Pair, message: Uint8Array): RawSig
 function publicPart({ algorithm, point }: Pair): PublicKey & { keytype: KeyAlgorithm } {
   const bytes = algorithm === 'ed25519' ? point : p256Spki(point)
   return { keytype: algorithm, public: bytes.toString('base64') }
+}
+
+/** Returns the CKA_ID in what is stored for a key. @throws TrustError SIGNING_FAILED if it is another key's */
+function storedId(name: KeyName, sealed: Uint8Array): string {
+  const id = tokenIdOf(name)
+  if (decodeReference(sealed)?.id !== id) throw failed(name, 'is not the one that is stored for it')
+  return id
 }
 
 function failed(name: KeyName, what: string): TrustError {

@@ -7,6 +7,7 @@ import {
   algorithmFor,
   type KeyAlgorithm,
   type KeyName,
+  type Look,
   type NewKey,
   type RawSignature,
   type SignerReadiness,
@@ -34,6 +35,8 @@ export class Pkcs11Signer implements TokenSigner {
   readonly #algorithm: KeyAlgorithm
   readonly #process: Pkcs11Process
   #probes: NodeJS.Timeout | undefined
+  /** Ends with the last call of `fault`. */
+  #looking: Promise<unknown> = Promise.resolve()
 
   constructor({ pinFile, keyAlgorithm, answerSeconds, library, tokenLabel, slot }: Pkcs11Settings) {
     this.#algorithm = keyAlgorithm
@@ -81,9 +84,12 @@ export class Pkcs11Signer implements TokenSigner {
     return this.#process.ask('sign', name, sealed, message)
   }
 
-  /** True if the key is in the token and signs. @throws TrustError SIGNER_UNAVAILABLE */
-  async opens(name: KeyName, sealed: Uint8Array): Promise<boolean> {
-    return this.#process.ask('opens', name, sealed)
+  /** As `KeyFault`. One after the other: to find a key may take long, and what is to be signed waits for one at most. */
+  fault(name: KeyName, sealed: Uint8Array, look: Look): Promise<string | undefined> {
+    const ask = (): Promise<string | undefined> => this.#process.ask('fault', name, sealed, look)
+    const found = this.#looking.then(ask)
+    this.#looking = found.catch(() => undefined)
+    return found
   }
 
   async close(): Promise<void> {
