@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { damageIn } from '../errors.ts'
-import { DAMAGED, type Ending } from '../repository/expiry.ts'
+import { DAMAGED, MISSING_KEYS, type Ending } from '../repository/expiry.ts'
 import type { RootKeyPlaces } from '../repository/roots/renewal.ts'
 import { signStagedCommand, stagedRoot } from '../repository/roots/staged.ts'
 import { takeOverCommand } from '../repository/signed-here.ts'
@@ -31,11 +31,13 @@ export async function adviceFor(world: World, own: readonly Ending[]): Promise<A
     return found
   }
   return async (ending) => {
-    const { gun, what, expires } = ending
+    const { gun, what, expires, reason } = ending
     if (what === DAMAGED) return REPAIR
     if (gun === undefined) return adviceForServer(ending, own, trust.now())
     try {
-      return forRepository(await holdersIn(gun), what, expires < trust.now())
+      const holders = await holdersIn(gun)
+      if (what === MISSING_KEYS) return `${reason}; if it is lost: ${withoutMissingKeys(holders)}`
+      return forRepository(holders, what, expires < trust.now())
     } catch (error) {
       // What ends can be read, but not who holds the keys.
       damageIn(error)
@@ -80,6 +82,14 @@ function forRepository(holders: Holders, what: string, ended: boolean): string {
 
 /** docker signs nothing anew for a tag that is signed already. */
 const SIGN_MORE = 'docker trust sign of a tag not signed yet'
+
+/** The next root replaces all keys of the server at once: each document that is signed with it may need a lost one. */
+function withoutMissingKeys(holders: Holders): string {
+  const gun = shellQuoted(holders.gun)
+  // A new timestamp key needs a new snapshot, which then only the publisher can sign.
+  if (!holders.held.has('snapshot')) return `its owner: notary key rotate ${gun} timestamp -r`
+  return nextRoot(holders, `countersign key rotate ${gun} server-managed`)
+}
 
 /** No client accepts a root that was signed after its certificates expired. */
 function forDead(gun: Gun): string {

@@ -3,6 +3,7 @@ import { allTokens } from '../access/api-token.ts'
 import { allEndings, DAMAGED, EXPIRY_HORIZON, rootCertificatesEnd, type Ending } from '../repository/expiry.ts'
 import { heldRoles } from '../repository/roots/rotation-policy.ts'
 import type { Trust } from '../repository/trust.ts'
+import { missingKeys, missingKeysOfSigners } from '../repository/unusable-keys.ts'
 import type { Gun } from '../tuf/gun.ts'
 import type { Root } from '../tuf/root.ts'
 import { adviceFor } from './advice.ts'
@@ -17,7 +18,10 @@ export const DAYS_MAX = 36_500
 const expiryRow = z.lazy(() =>
   z.object({
     gun: z.string().nullable().meta({ description: 'name of the repository; null for what belongs to none' }),
-    what: z.string().meta({ description: 'what ends: a role, root certificate, targets key, token NAME, server CA …' }),
+    what: z.string().meta({
+      description:
+        'what ends: a role, root certificate, targets key, token NAME, server CA …; missing keys: the server holds them and cannot use them',
+    }),
     ends: time,
     daysLeft: z.int().meta({ description: 'days until the end; below 0: it has ended' }),
     todo: z.string().meta({ description: 'what to do about it, usually a command' }),
@@ -57,13 +61,14 @@ export const showExpiry = operation({
 })
 
 /**
- * Returns what ends of all repositories, tokens, and the server's certificates, soonest first.
+ * Returns what ends of all repositories, tokens, and the server's certificates, soonest first; and, as ending now, keys that
+ * the server has lost.
  *
  * @param until milliseconds since 1970
  * @param gone aborted to stop, with its reason
  */
 export async function collectEndings(
-  { trust, certificates, keyAge }: Pick<World, 'trust' | 'certificates' | 'keyAge'>,
+  { trust, certificates, keyAge, keyFault }: Pick<World, 'trust' | 'certificates' | 'keyAge' | 'keyFault'>,
   until: number,
   gone?: AbortSignal,
 ): Promise<Ending[]> {
@@ -71,13 +76,21 @@ export async function collectEndings(
     ...(await allEndings(
       trust,
       until,
-      (gun, roles) => (keyAge === undefined ? [] : agedKeys(trust, gun, roles, keyAge)),
+      async (gun, roles) => {
+        // After that, no key can be rotated any more.
+        if ((rootCertificatesEnd(roles.root) ?? Infinity) <= trust.now()) return []
+        const aged = keyAge === undefined ? [] : agedKeys(trust, gun, roles, keyAge)
+        return [...aged, ...(await missingKeys(trust, gun, roles, keyFault))]
+      },
       gone,
     )),
+    ...(await missingKeysOfSigners(trust, keyFault)),
     ...(await tokenEndings(trust)),
     ...(await certificates()),
   ]
-  return found.filter(({ expires }) => expires <= until).toSorted((one, other) => one.expires - other.expires)
+  // What counts as ending now may have been found after `until`, if that was now, too.
+  const last = Math.max(until, trust.now())
+  return found.filter(({ expires }) => expires <= last).toSorted((one, other) => one.expires - other.expires)
 }
 
 /** Leaves out those that ended long ago: nobody waits for them any more, and they would outnumber everything else. */
@@ -90,11 +103,7 @@ async function tokenEndings({ store, now }: Trust): Promise<Ending[]> {
   return damaged.length === 0 ? ends : [...ends, { what: DAMAGED, expires: now() }]
 }
 
-/**
- * Returns the keys that the server signs with, and when each reaches the age for rotation; none after the root certificates
- * have ended, when no key can be rotated any more.
- */
+/** Returns the keys that the server signs with, and when each reaches the age for rotation. */
 function agedKeys(trust: Trust, gun: Gun, roles: Root['roles'], age: number): Ending[] {
-  if ((rootCertificatesEnd(roles.root) ?? Infinity) <= trust.now()) return []
   return heldRoles(trust, gun, roles).map(({ role, since }) => ({ gun, what: `${role} key`, expires: since + age }))
 }

@@ -37,8 +37,9 @@ export const showRepository = operation({
   action: 'read',
   input: z.strictObject({ gun: gunInput }),
   answer: () => description,
-  async run({ trust }, { gun }) {
-    return (await describe(trust, gun, trust.now(), await rootKeyPlaces(trust))) ?? noSuchRepository(gun)
+  async run({ trust, keyFault }, { gun }) {
+    const places = await rootKeyPlaces(trust)
+    return (await describe(trust, gun, trust.now(), places, keyFault)) ?? noSuchRepository(gun)
   },
 })
 

@@ -39,6 +39,10 @@ const roleKey = z.lazy(() =>
         description:
           'who has the private key or, for a root key that has a name here, where it is. elsewhere: for an adopted repository, the other server or the publisher',
       }),
+      unusable: z.string().exactOptional().meta({
+        description:
+          "why the server cannot use its key now: the PKCS#11 token with it is away, say; missing: it can, or the key is not the server's",
+      }),
       certificateEnds: time
         .exactOptional()
         .meta({ description: 'when the certificate of the key ends; root keys only' }),

@@ -1,4 +1,4 @@
-import type { Ending } from '../repository/expiry.ts'
+import { MISSING_KEYS, type Ending } from '../repository/expiry.ts'
 import { RENEW_DAYS } from '../signing/tls/identity.ts'
 import { shellQuoted } from '../tuf/gun.ts'
 
@@ -13,6 +13,8 @@ export const UNREADABLE = ', which cannot be read'
 export const UNUSABLE = ', which cannot be served'
 
 const DAY = 86_400_000
+/** Begins the `what` of a signer whose keys cannot be used. */
+const LOST = `${MISSING_KEYS} of signer `
 /** Begins the `what` of a token that ends. */
 const TOKEN = 'token '
 const PUT_RIGHT =
@@ -28,8 +30,9 @@ const NOT_RENEWED =
  * @param own certificates of the server
  * @param now milliseconds since 1970
  */
-export function adviceForServer({ what, expires }: Ending, own: readonly Ending[], now: number): string {
+export function adviceForServer({ what, expires, reason }: Ending, own: readonly Ending[], now: number): string {
   if (what.startsWith(TOKEN)) return forToken(what.slice(TOKEN.length))
+  if (what.startsWith(LOST)) return `${reason}; if it is lost: countersign signer rotate ${what.slice(LOST.length)}`
   if (what === SERVER_CA) return NEW_CA
   if (what.startsWith(CLIENT_CA)) return 'replace it in the file that access.clientCertificates.caFile names'
   if (what === `${SERVER_CA}${UNREADABLE}`)

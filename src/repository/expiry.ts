@@ -18,6 +18,8 @@ export const EXPIRY_HORIZON = 60 * 86_400_000
 
 /** The `what` of something unreadable: a repository or, without `gun`, the tokens or the list of repositories. */
 export const DAMAGED = 'damaged'
+/** The `what` of keys that the server holds and cannot use, so that something has to be done now. */
+export const MISSING_KEYS = 'missing keys'
 
 /**
  * Something that expires unless it is renewed: metadata, root certificates and tokens by a person, the server's certificate
@@ -29,9 +31,12 @@ export interface Ending {
   /**
    * A role; `root certificate`, after whose end nobody can write or read the repository (wire spec §19.24); `token NAME`;
    * `server certificate`, `server CA`, `client CA`, each also with `, which cannot be read` or `, which cannot be served`;
-   * or `DAMAGED` if it cannot be read what expires, so that something has to be done now.
+   * `DAMAGED` if it cannot be read what expires, so that something has to be done now; `MISSING_KEYS`, followed by
+   * ` of signer NAME` for a signer's.
    */
   readonly what: string
+  /** Of missing keys: why the first of them cannot be used. */
+  readonly reason?: string
   /** Milliseconds since 1970. */
   readonly expires: number
 }
@@ -72,23 +77,25 @@ export function rootCertificatesEnd({ keys, threshold }: RoleKeys): number | und
   return ends.toSorted((one, other) => other - one)[threshold - 1]
 }
 
+/** Finds more that ends in a repository, given the roles in its root. */
+type More = (gun: Gun, roles: Root['roles']) => Promise<readonly Ending[]>
+
 /**
  * Finds what expires in any repository at or before `until`, milliseconds since 1970; soonest first. Reports damaged
  * repositories, and a damaged list of their names, instead of stopping there.
  *
- * @param more finds what else expires in a repository, given the roles in its root
  * @param gone aborted to stop there, with its reason
  * @throws TrustError STORE_UNAVAILABLE
  */
 export async function allEndings(
   trust: Pick<Trust, 'store' | 'now'>,
   until: number,
-  more: (gun: Gun, roles: Root['roles']) => readonly Ending[] = () => [],
+  more: More = async () => [],
   gone?: AbortSignal,
 ): Promise<Ending[]> {
   const found: Ending[] = []
   try {
-    for await (const gun of allGuns(trust.store, gone)) found.push(...endingsIn(trust, gun, until, more))
+    for await (const gun of allGuns(trust.store, gone)) found.push(...(await endingsIn(trust, gun, until, more)))
   } catch (error) {
     gone?.throwIfAborted()
     // The list of names is damaged; the server's tokens and certificates, which callers add, expire all the same.
@@ -98,17 +105,12 @@ export async function allEndings(
   return found.toSorted((one, other) => one.expires - other.expires)
 }
 
-function endingsIn(
-  trust: Pick<Trust, 'store' | 'now'>,
-  gun: Gun,
-  until: number,
-  more: (gun: Gun, roles: Root['roles']) => readonly Ending[],
-): Ending[] {
+async function endingsIn(trust: Pick<Trust, 'store' | 'now'>, gun: Gun, until: number, more: More): Promise<Ending[]> {
   try {
     const head = trust.store.head(gun)
     const roles = currentRoot(trust, gun, head)?.roles
     const own = head === undefined ? [] : endings(trust, gun, head, roles, until)
-    return roles === undefined ? own : [...own, ...more(gun, roles)]
+    return roles === undefined ? own : [...own, ...(await more(gun, roles))]
   } catch (error) {
     damageIn(error)
     return [{ gun, what: DAMAGED, expires: trust.now() }]
@@ -130,7 +132,14 @@ export function startWatchingExpiry(
 ): Repeating {
   return repeat('the check for what expires', interval, trust.log, async () => {
     const found = await look(trust.now() + EXPIRY_HORIZON)
+    // Once for all: mostly, all are in the same token.
+    const missing = found.filter(({ what }) => what.startsWith(MISSING_KEYS))
+    if (missing.length > 0) {
+      const { gun, what, reason } = missing[0] as Ending
+      trust.log.error({ gun, what, reason, others: missing.length - 1 }, 'keys are missing')
+    }
     for await (const { gun, what, expires } of withoutBlocking(found)) {
+      if (what.startsWith(MISSING_KEYS)) continue
       if (what === DAMAGED) trust.log.error({ gun, what }, 'what ends cannot be read')
       else trust.log.warn({ gun, what, expires: new Date(expires).toISOString() }, 'must be renewed')
     }

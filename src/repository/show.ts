@@ -1,10 +1,11 @@
 import { unlessDamaged } from '../errors.ts'
+import type { KeyFault } from '../signing/signer.ts'
 import type { Head } from '../store/store.ts'
 import type { Gun } from '../tuf/gun.ts'
 import { certificateEnds } from '../tuf/keys/certificate.ts'
 import { canonicalKeyId, type PublicKey } from '../tuf/keys/key.ts'
 import type { RoleKeys } from '../tuf/keys/threshold.ts'
-import { BASE_ROLES, isServerRole, type Role } from '../tuf/role.ts'
+import { BASE_ROLES, HELD_ROLES, isServerRole, type Role } from '../tuf/role.ts'
 import type { Root } from '../tuf/root.ts'
 import { parseSnapshot } from '../tuf/snapshot.ts'
 import type { Delegation } from '../tuf/targets.ts'
@@ -16,6 +17,7 @@ import { isStaged, signStagedCommand } from './roots/staged.ts'
 import { signedHere, takeOverCommand } from './signed-here.ts'
 import { signedTags, type SignedTag } from './signed-tags.ts'
 import type { Readable } from './trust.ts'
+import { unusableKeys } from './unusable-keys.ts'
 
 /** A key of a role, described for people. */
 export interface KeyDescription {
@@ -27,6 +29,8 @@ export interface KeyDescription {
    * publisher, of an adopted repository.
    */
   readonly holder: 'server' | 'client' | 'elsewhere' | 'sealed here' | 'offline'
+  /** Why the server cannot use its key now; missing: it can, or the key is not the server's. */
+  readonly unusable?: string
   /** End of the key's certificate, RFC 3339; root keys only. */
   readonly certificateEnds?: string
 }
@@ -62,6 +66,7 @@ export interface Description {
  *
  * @param now milliseconds since 1970, for warnings about expired documents
  * @param places of root keys
+ * @param keyFault asked about each key that the server holds
  * @returns undefined if it has no metadata, or was deleted meanwhile
  * @throws TrustError CORRUPT if root or targets is damaged, or every document with tags; STORE_UNAVAILABLE
  */
@@ -70,20 +75,25 @@ export async function describe(
   gun: Gun,
   now: number,
   places: RootKeyPlaces = new Map(),
+  keyFault: KeyFault = async () => undefined,
 ): Promise<Description | undefined> {
   const head = trust.store.head(gun)
   const root = currentRoot(trust, gun, head)
   if (head === undefined || root === undefined) return undefined
-  const roles = (['root', 'targets', 'snapshot', 'timestamp'] as const).map((role) =>
-    describeRole(trust, head, role, root.roles[role], role === 'root' ? places : undefined),
-  )
   const { tags, delegations: named, warnings: unseen } = await signedTags(trust, gun, head, root, now)
+  const held = HELD_ROLES.map((role) => [role, root.roles[role]] as const)
+  const delegated = named.map((each) => [each.name, each] as const)
+  const unusable = await unusableKeys(trust, gun, [...held, ...delegated], keyFault, 'find')
   if (trust.store.head(gun)?.roles['root'] === undefined) return undefined
-  const delegations = named.map((each) => describeRole(trust, head, each.name, each))
+  const roles = (['root', ...HELD_ROLES] as const).map((role) =>
+    describeRole(trust, head, role, root.roles[role], unusable, role === 'root' ? places : undefined),
+  )
+  const delegations = delegated.map(([role, keys]) => describeRole(trust, head, role, keys, unusable))
   const all = [...roles, ...delegations]
   const warnings = [
     ...adoptionWarnings(trust, gun, head, root, places, delegations),
     ...warningsOf(all, head, now),
+    ...unusableWarnings(all),
     ...unseen,
     ...certificateWarnings(trust, gun, head, root, now, places),
   ]
@@ -95,6 +105,7 @@ function describeRole(
   head: Head,
   role: Role,
   keys: RoleKeys | Delegation,
+  unusable: ReadonlyMap<string, string>,
   places?: RootKeyPlaces,
 ): RoleDescription {
   const state = head.roles[role]
@@ -106,7 +117,7 @@ function describeRole(
     sha256: state?.sha256 ?? '',
     length: state?.length ?? 0,
     threshold: keys.threshold,
-    keys: [...keys.keys].map(([id, key]) => describeKey(trust, id, key, others, places)),
+    keys: [...keys.keys].map(([id, key]) => describeKey(trust, id, key, others, unusable.get(id), places)),
     ...('paths' in keys ? { paths: keys.paths } : {}),
   }
 }
@@ -116,13 +127,16 @@ function describeKey(
   id: string,
   key: PublicKey,
   others: KeyDescription['holder'],
+  unusable: string | undefined,
   places?: RootKeyPlaces,
 ): KeyDescription {
   const ends = certificateEnds(key)
+  const holder = places?.get(canonicalKeyId(key)) ?? (trust.store.keyOwner(id) === undefined ? others : 'server')
   return {
     id: canonicalKeyId(key),
     keytype: key.keytype,
-    holder: places?.get(canonicalKeyId(key)) ?? (trust.store.keyOwner(id) === undefined ? others : 'server'),
+    holder,
+    ...(holder === 'server' && unusable !== undefined ? { unusable } : {}),
     ...(ends === undefined ? {} : { certificateEnds: new Date(ends).toISOString() }),
   }
 }
@@ -154,6 +168,16 @@ function warningsOf(roles: readonly RoleDescription[], head: Head, now: number):
     const ended = whyExpired(head, role, now)
     return ended === undefined ? few : [ended, ...few]
   })
+}
+
+/** Says once of each key why the server cannot use it, whichever delegations name it. */
+function unusableWarnings(roles: readonly RoleDescription[]): string[] {
+  const keys = roles.flatMap(({ role, keys: those }) => those.map((key) => ({ role, ...key })))
+  return [...Map.groupBy(keys, ({ id }) => id)].flatMap(([id, [first]]) =>
+    first?.unusable === undefined
+      ? []
+      : [`the server cannot use the ${first.role} key ${id.slice(0, 12)}: ${first.unusable}`],
+  )
 }
 
 /** Warns before the root certificates end, since nothing helps after that (wire spec §19.24). */

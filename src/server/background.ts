@@ -22,7 +22,7 @@ const PAUSE = 50
  * @param tell reports to a webhook what ends soon; undefined: there is none
  */
 export function startBackground(
-  world: Pick<World, 'trust' | 'certificates' | 'keyAge'>,
+  world: Pick<World, 'trust' | 'certificates' | 'keyAge' | 'keyFault'>,
   { renewIntervalSeconds, dataDirectory }: Settings,
   metrics: Metrics,
   tell: ((found: readonly Ending[]) => Promise<void>) | undefined,

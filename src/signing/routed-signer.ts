@@ -69,7 +69,7 @@ export class RoutedSigner implements Signer {
 
   /** As `KeyFault`. */
   async fault(name: KeyName, sealed: Uint8Array, look: Look): Promise<string | undefined> {
-    if (!isReference(sealed)) return this.#file.fault(name, sealed)
+    if (!isReference(sealed)) return look === 'assume' ? undefined : this.#file.fault(name, sealed)
     if (this.#pkcs11 !== undefined) return this.#pkcs11.fault(name, sealed, look)
     return 'it is in a PKCS#11 token, and the settings name none (signers.pkcs11)'
   }

@@ -42,8 +42,8 @@ export interface RawSignature {
 
 /**
  * How closely to look whether a key can be used. `sign`: a signature with it is tried, over no metadata. `find`: it is looked
- * for where it should be. `assume`: so too, except that a token is taken to have the keys that were made in it, since
- * finding all of them takes long.
+ * for where it should be. `assume`, for many keys: a key that is sealed here is taken to open, and a token to have the keys
+ * that were made in it; only the others are looked for, since that takes long.
  */
 export type Look = 'sign' | 'find' | 'assume'
 

@@ -16,7 +16,8 @@ import { issueRootCertificate } from '../../src/signing/root-certificate.ts'
 import type { FileSigner } from '../../src/signing/file-signer.ts'
 import { clientOf, GUN as APP, importFor, move, namesOf, NOW, publishOn, takeOver } from '../support/adoption.ts'
 import { localKeys, localPublish, localTrustFor, TEST_ACTOR, type LocalTrust } from '../support/local-trust.ts'
-import { A, GUN, named, withSigner } from '../support/owned-repository.ts'
+import { A, GUN, named, owned, withSigner } from '../support/owned-repository.ts'
+import { parseGun } from '../../src/tuf/gun.ts'
 import { timeText } from '../support/metadata-file.ts'
 import { makeKey } from '../support/test-key.ts'
 import { TrustWorld } from '../support/trust-world.ts'
@@ -282,6 +283,43 @@ test('renewing by a signer or an imported key needs the snapshot key, so the pub
   assert.equal(told['targets/ci'], `${first} tag sign ${GUN} TAG --as ci, a tag that it has signed`)
   assert.match(told['targets/both'] ?? '', /^whoever signs it/)
   assert.equal(told['targets key'], `${first} key rotate ${GUN} targets --stage, and its owner signs that root`)
+})
+
+test('missing keys are replaced by the next root, whoever signs it; where the publisher signs the snapshot, by the publisher', async (t) => {
+  const { here } = await owned(t)
+  const other = 'example.org/snapshot-with-owner'
+  const owner = await TrustWorld.create({ gun: other, now: here.clock.now, serverKeys: localKeys(here.trust, other) })
+  await localPublish(here.trust, parseGun(other), owner.parts('root', 'targets', 'snapshot'))
+  const keyFault: World['keyFault'] = async ({ role }) => (role === 'timestamp' ? 'it is lost' : undefined)
+  const world = { ...worldOf(here, async () => []), keyFault }
+  const told = async (): Promise<string[]> => (await showExpiry.run(world, { days: 0 }, TEST_ACTOR)).map(rowText)
+  const rowText = ({ gun, what, todo }: { gun: string | null; what: string; todo: string }): string =>
+    `${gun} ${what}: ${todo}`
+  const why = 'missing keys: the timestamp key cannot be used: it is lost; if it is lost:'
+  assert.deepEqual(await told(), [
+    `${GUN} ${why} countersign key rotate ${GUN} server-managed --stage, and its owner signs that root`,
+    `${other} ${why} its owner: notary key rotate ${other} timestamp -r`,
+  ])
+  // Once the root certificates have ended, nothing helps.
+  here.clock.now += 11 * 365 * DAY
+  assert.deepEqual(
+    (await told()).filter((row) => row.includes('missing keys')),
+    [],
+  )
+})
+
+test('what counts as ending now is listed among what has ended, however long the look took', async (t) => {
+  const { here } = await owned(t)
+  const unreadable = { what: 'server CA, which cannot be read', expires: here.clock.now + 1_000 }
+  const world = worldOf(here, async () => {
+    here.clock.now = unreadable.expires
+    return [unreadable]
+  })
+  const rows = await showExpiry.run(world, { days: 0 }, TEST_ACTOR)
+  assert.deepEqual(
+    rows.map(({ what, daysLeft }) => [what, daysLeft]),
+    [[unreadable.what, 0]],
+  )
 })
 
 test('a removed delegation and those below it are listed no more', async (t) => {

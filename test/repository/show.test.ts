@@ -46,6 +46,37 @@ test('a repository deleted while it is being described is reported as absent', a
   assert.equal(await describe(late, GUN, here.clock.now), undefined)
 })
 
+test('the description says which keys the server cannot use, and why, even if what is stored of them is damaged', async (t) => {
+  const { here } = await owned(t)
+  const { store } = here.trust
+  const damaged: Store = {
+    ...store,
+    keys: (gun, role, head) => (role === 'timestamp' ? unreadable() : store.keys(gun, role, head)),
+  }
+  const unreadable = (): never => {
+    throw new TrustError('CORRUPT', 'the record is damaged')
+  }
+  const described = await describe({ store: damaged }, GUN, here.clock.now, undefined, async ({ role }) =>
+    role === 'snapshot' ? 'it does not open' : undefined,
+  )
+  assert.deepEqual(
+    described?.roles.map(({ role, keys }) => [role, keys.map(({ holder, unusable }) => [holder, unusable])]),
+    [
+      ['root', [['client', undefined]]],
+      ['targets', [['client', undefined]]],
+      ['snapshot', [['server', 'it does not open']]],
+      ['timestamp', [['server', 'the record is damaged']]],
+    ],
+  )
+  assert.deepEqual(
+    described?.warnings.map((text) => text.replace(/[0-9a-f]{12}/, 'ID')),
+    [
+      'the server cannot use the snapshot key ID: it does not open',
+      'the server cannot use the timestamp key ID: the record is damaged',
+    ],
+  )
+})
+
 test('the description says why clients do not see a tag that a delegation has signed', async (t) => {
   const { here, owner, send } = await owned(t)
   const [TWO, DEEP] = ['targets/two', 'targets/two/deep']

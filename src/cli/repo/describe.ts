@@ -49,9 +49,10 @@ function keysOf({ keys, threshold }: RoleDescription, now: number): string {
   return threshold === 1 ? list : `${threshold} of: ${list}`
 }
 
-function keyOf({ id, keytype, holder, certificateEnds }: KeyDescription, now: number): string {
+function keyOf({ id, keytype, holder, unusable, certificateEnds }: KeyDescription, now: number): string {
+  const why = unusable === undefined ? '' : ', unusable'
   const ends = certificateEnds === undefined ? '' : `, certificate to ${daysLeft(certificateEnds, now)}`
-  return `${short(id)} ${keytype} (${holder}${ends})`
+  return `${short(id)} ${keytype} (${holder}${why}${ends})`
 }
 
 function pathsOf({ paths = [] }: RoleDescription): string {

@@ -1,4 +1,4 @@
-import type { Ending } from '../../repository/expiry.ts'
+import { MISSING_KEYS, type Ending } from '../../repository/expiry.ts'
 import { Gauge, type Registry } from './prometheus.ts'
 
 /**
@@ -10,7 +10,7 @@ import { Gauge, type Registry } from './prometheus.ts'
 export function endingMetrics(registers: Registry[], now: () => number): (found: readonly Ending[]) => void {
   const endings = new Gauge({
     name: 'countersign_ending_within_60_days',
-    help: 'Roles, certificates, tokens and aged keys that end within 60 days, or have ended.',
+    help: 'Roles, certificates, tokens and aged keys that end within 60 days, or have ended; missing keys.',
     labelNames: ['what'] as const,
     registers,
   })
@@ -46,5 +46,6 @@ export function endingMetrics(registers: Registry[], now: () => number): (found:
 
 function kindOf({ what }: Ending): string {
   if (what.startsWith('targets/')) return 'delegation'
+  if (what.startsWith(MISSING_KEYS)) return MISSING_KEYS
   return what.startsWith('token ') ? 'token' : what
 }
