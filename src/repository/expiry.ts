@@ -121,17 +121,17 @@ async function endingsIn(trust: Pick<Trust, 'store' | 'now'>, gun: Gun, until: n
  * Looks regularly for what expires soon, and logs what only a person can renew in time.
  *
  * @param interval milliseconds between rounds; a day is right
- * @param look finds what expires up to a time, milliseconds since 1970
+ * @param look finds what expires up to a time, milliseconds since 1970; may end with the reason of the signal
  * @param after called with what was found
  */
 export function startWatchingExpiry(
   trust: Trust,
   interval: number,
-  look: (until: number) => Promise<readonly Ending[]>,
+  look: (until: number, stopping: AbortSignal) => Promise<readonly Ending[]>,
   after: (found: readonly Ending[]) => Promise<void>,
 ): Repeating {
-  return repeat('the check for what expires', interval, trust.log, async () => {
-    const found = await look(trust.now() + EXPIRY_HORIZON)
+  return repeat('the check for what expires', interval, trust.log, async (stopping) => {
+    const found = await look(trust.now() + EXPIRY_HORIZON, stopping)
     // Once for all: mostly, all are in the same token.
     const missing = found.filter(({ what }) => what.startsWith(MISSING_KEYS))
     if (missing.length > 0) {

@@ -9,19 +9,27 @@ export interface Repeating {
 /**
  * Runs `round` now, and again `interval` milliseconds after the end of each round. Logs failed rounds and goes on. Does not
  * keep the process alive.
+ *
+ * @param round gets a signal that is aborted when the work is stopped: a long round may end with its reason
  */
-export function repeat(name: string, interval: number, log: Log, round: () => Promise<void>): Repeating {
-  let stopped = false
+export function repeat(
+  name: string,
+  interval: number,
+  log: Log,
+  round: (stopping: AbortSignal) => Promise<void>,
+): Repeating {
+  const stopping = new AbortController()
+  const { signal } = stopping
   let timer: NodeJS.Timeout | undefined
   let running = Promise.resolve()
 
   async function run(): Promise<void> {
     try {
-      await round()
+      await round(signal)
     } catch (error) {
-      log.error({ err: error }, `${name} failed`)
+      if (!signal.aborted || error !== signal.reason) log.error({ err: error }, `${name} failed`)
     }
-    if (!stopped) schedule(interval)
+    if (!signal.aborted) schedule(interval)
   }
 
   function schedule(delay: number): void {
@@ -34,7 +42,7 @@ export function repeat(name: string, interval: number, log: Log, round: () => Pr
   schedule(0)
   return {
     async stop() {
-      stopped = true
+      stopping.abort()
       clearTimeout(timer)
       await running
     },

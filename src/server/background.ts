@@ -29,9 +29,9 @@ export function startBackground(
 ): { stop(): Promise<void> } {
   const { trust, keyAge } = world
   const renewing = startRenewing(trust, renewIntervalSeconds * 1000, (counts) => metrics.renewals(counts))
-  const findEndings = async (until: number): Promise<Ending[]> => {
+  const findEndings = async (until: number, stopping: AbortSignal): Promise<Ending[]> => {
     if (keyAge !== undefined) await stageAgedKeys(trust, keyAge)
-    return collectEndings(world, until)
+    return collectEndings(world, until, stopping)
   }
   const watching = startWatchingExpiry(trust, DAY, findEndings, async (found) => {
     metrics.endings(found)
@@ -47,20 +47,13 @@ export function startBackground(
  * @param after called with the number of damaged tables
  */
 function startCheckingTables({ log }: Trust, directory: string, after: (damaged: number) => void): Repeating {
-  const stopping = new AbortController()
-  const checking = repeat('the check of the tables of the database', DAY, log, async () => {
+  return repeat('the check of the tables of the database', DAY, log, async (stopping) => {
     const damaged = await reportDamage(directory, log, async () => {
-      await setTimeout(PAUSE, undefined, { ref: false, signal: stopping.signal }).catch(() => undefined)
-      return !stopping.signal.aborted
+      await setTimeout(PAUSE, undefined, { ref: false, signal: stopping }).catch(() => undefined)
+      return !stopping.aborted
     })
     if (damaged !== undefined) after(damaged)
   })
-  return {
-    stop() {
-      stopping.abort()
-      return checking.stop()
-    },
-  }
 }
 
 /**

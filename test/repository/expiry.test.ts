@@ -25,6 +25,38 @@ const damagedIn = (store: Store, part: 'root' | 'head'): Store => {
   }
 }
 
+test('a long look for what ends is given up when the server stops, and nothing is logged', async (t) => {
+  const app = await startLocalApp({ now: NOW })
+  t.after(() => app.close())
+  for (const gun of [DAMAGED, SOUND]) {
+    const world = await TrustWorld.create({ gun: String(gun), now: NOW, serverKeys: keysFrom(app, String(gun)) })
+    await world.publishFirst(app)
+  }
+  const lines: Line[] = []
+  const trust: Trust = { ...app.trust, log: keptLog(lines) }
+  const looked: string[] = []
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<void>()
+  const watching = await new Promise<ReturnType<typeof startWatchingExpiry>>((resolve) => {
+    const look = async (gun: string): Promise<Ending[]> => {
+      looked.push(gun)
+      resolve(started)
+      await stopped
+      return []
+    }
+    const started = startWatchingExpiry(
+      trust,
+      YEARS,
+      (until, stopping) => {
+        stopping.addEventListener('abort', () => stop())
+        return allEndings(trust, until, look, stopping)
+      },
+      () => assert.fail('it went on'),
+    )
+  })
+  await watching.stop()
+  assert.deepEqual([looked, lines], [[DAMAGED], []])
+})
+
 test('a damaged repository is reported and hides nothing of the others', async (t) => {
   const app = await startLocalApp({ now: NOW })
   t.after(() => app.close())
