@@ -8,7 +8,7 @@ import type { Trust } from './trust.ts'
  * What a change writes, computed from the head that it read. Missing members default to the same head, and no documents or
  * keys.
  */
-export type Draft = Pick<Commit, 'kind' | 'actor' | 'records' | 'changes' | 'roles'> &
+export type Draft = Pick<Commit, 'kind' | 'actor' | 'permittedAt' | 'records' | 'changes' | 'roles'> &
   Partial<Pick<Commit, 'head' | 'documents' | 'keys'>>
 
 /** The actor of changes that nobody asked for. */

@@ -50,14 +50,14 @@ export function withPermissionCheck(trust: Trust, recheck: () => void | Promise<
   const revision = (): number => serverRevision((gun) => store.head(gun))
   const commit: Store['commit'] = async (change) => {
     for (;;) {
-      const permittedAt = revision()
+      const permittedAt = change.permittedAt ?? revision()
       await recheck()
       try {
         return await store.commit({ ...change, permittedAt })
       } catch (error) {
-        // If only users or tokens changed, nothing needs to be computed and signed again.
+        // If only users or tokens changed, nothing needs to be computed and signed again, unless it depends on rules, too.
         const changed = error instanceof TrustError && error.code === 'CONFLICT' && revision() !== permittedAt
-        if (!changed) throw error
+        if (!changed || change.permittedAt !== undefined) throw error
       }
     }
   }

@@ -131,7 +131,7 @@ export interface Commit {
   readonly gun: Gun
   /** The revision that the caller read; 0 if there was no head. CONFLICT if it is no longer current. */
   readonly expected: number
-  /** The revision of SERVER at which the caller's permission was checked, if it was: CONFLICT if it is not current. */
+  /** The revision of SERVER at which permission, or rules, were checked, if they were: CONFLICT if it is not current. */
   readonly permittedAt?: number
   readonly kind: CommitKind
   readonly actor: Actor

@@ -6,6 +6,7 @@ import { listPolicies, removePolicy, setPolicy, showPolicy } from '../../src/adm
 import { removeTag, signTag } from '../../src/admin/tags.ts'
 import { revokeToken } from '../../src/admin/tokens.ts'
 import { TrustError } from '../../src/errors.ts'
+import { withPermissionCheck } from '../../src/repository/trust.ts'
 import type { Store } from '../../src/store/store.ts'
 import { fileMeta } from '../support/metadata-file.ts'
 import { localTrustFor, openLocalTrust, TEST_ACTOR } from '../support/local-trust.ts'
@@ -33,6 +34,34 @@ test("signing over an owner's tag counts as a move: docker looks into targets/re
   owner.addTarget('v1', 'targets', { ...fileMeta(Buffer.from('')), hashes: { sha256: base64(B) } })
   await send(owner.nextParts('targets'))
   await assert.rejects(sign('v1', A), moved)
+})
+
+test('a rule set after the last look at the rules, and before the commit, counts; other changes of the server delay nothing', async (t) => {
+  for (const checked of [false, true]) {
+    const { here } = await withSigner(t)
+    const place = worldOf(here)
+    const rule = { subject: 'signer:ci', rules: [{ guns: GUN, tags: 'v*' }] }
+    const meanwhile = [
+      () => makeToken(here, 'job', [`read:${GUN}`]),
+      () => setPolicy.run(place, parsed(setPolicy, rule), TEST_ACTOR),
+    ]
+    const store: Store = {
+      ...here.trust.store,
+      async commit(change) {
+        if (change.gun === GUN) await meanwhile.shift()?.()
+        return here.trust.store.commit(change)
+      },
+    }
+    const trust = { ...here.trust, store }
+    // As over the admin API, which looks at permissions before each commit.
+    const world = worldOf({ trust: checked ? withPermissionCheck(trust, () => undefined) : trust })
+    const sign = (tag: string): ReturnType<typeof signTag.run> =>
+      signTag.run(world, parsed(signTag, { gun: GUN, tag, digest: `sha256:${A}`, size: 7, as: 'ci' }), TEST_ACTOR)
+    const before = here.trust.store.head(GUN)
+    await assert.rejects(sign('rc'), { code: 'POLICY' })
+    assert.deepEqual([here.trust.store.head(GUN), meanwhile], [before, []])
+    assert.equal((await sign('v9')).changed, true)
+  }
 })
 
 test('a lost policy forbids all signing until it is set again or removed', async (t) => {

@@ -1,4 +1,5 @@
 import { TrustError } from '../../errors.ts'
+import { serverRevision } from '../../store/server-revision.ts'
 import type { Actor } from '../../store/store.ts'
 import type { Gun } from '../../tuf/gun.ts'
 import type { JsonObject } from '../../tuf/json/json.ts'
@@ -70,10 +71,12 @@ export async function signTags(trust: Trust, gun: Gun, request: SignRequest, act
     const outcome = { signed, result: resultOf(roles, etag, signed, remove) }
     if (signed.length === 0) return [undefined, outcome]
     const draft = await composeSigned(trust, gun, head, now, signed, actor)
-    // Signing with a PKCS#11 token may have taken a while: check again.
+    // Signing with a PKCS#11 token may have taken a while: check again, and let no change of rules or signers come between
+    // that and the commit.
+    const permittedAt = serverRevision((of) => trust.store.head(of))
     mustBePermitted()
     if (signer !== undefined) mustStillHold(trust, signer, signings)
-    return [draft, outcome]
+    return [draft && { ...draft, permittedAt }, outcome]
   })
   for (const { metadata } of made) trust.decoded.keep(gun, metadata)
   return result
