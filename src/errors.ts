@@ -78,7 +78,7 @@ export class TrustError extends Error {
  * Returns an error for a file operation that the system refused: `cannot make data: EACCES: permission denied`.
  *
  * @param what was tried, with the path
- * @param hint what helps, unless it is a matter of permissions
+ * @param hint what helps, unless it is a matter of permissions, or the system lacks something
  * @param deniedHint what helps then
  */
 export function fileError(
@@ -90,7 +90,9 @@ export function fileError(
 ): TrustError {
   // Node appends the call and the path, which the message already names.
   const reason = messageOf(cause).replace(/, \w+(?: '.*)?$/s, '')
-  const denied = ['EACCES', 'EPERM'].includes((cause as NodeJS.ErrnoException).code ?? '')
+  const { code: system = '' } = cause as NodeJS.ErrnoException
+  if (LACKS.has(system)) return new TrustError(code, `${what}: ${reason}`, { hint: LACKS_HINT, cause })
+  const denied = ['EACCES', 'EPERM'].includes(system)
   return new TrustError(code, `${what}: ${reason}`, { hint: denied ? deniedHint : hint, cause })
 }
 
@@ -99,6 +101,9 @@ export function isMissing(error: unknown): boolean {
   return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
 }
 
+/** Codes of the system for what passes, and says nothing of the file. */
+const LACKS = new Set(['EMFILE', 'ENFILE', 'ENOMEM'])
+const LACKS_HINT = 'the file is not at fault: give the process more open files or memory, and try again'
 const NOT_YOURS = 'run this as the user who owns that place (sudo -u USER …), or make this user its owner'
 
 /** Returns the message of anything thrown. */

@@ -1,6 +1,6 @@
 import type { Level } from 'level'
 import { withoutBlocking } from '../without-blocking.ts'
-import { lockedError, mustBeSafeToOpen, mustHaveCurrent, openLevel } from './open-level.ts'
+import { lockedError, mustBeSafeToOpen, mustHaveCurrent, openLevel, openWithLogs } from './open-level.ts'
 import { sealRecord } from './record.ts'
 import { readError, Records } from './records.ts'
 
@@ -40,7 +40,7 @@ export class Database extends Records {
     // LevelDB's lock keeps out other processes, but not other threads of this one, of which only one may write.
     if (written.has(directory)) throw lockedError(directory)
     if (!create) mustBeSafeToOpen(directory)
-    const level = await openLevel(directory, create)
+    const level = create ? await openLevel(directory, true) : await openWithLogs(directory)
     written.add(directory)
     return new Database(directory, level)
   }
@@ -98,7 +98,7 @@ export class Database extends Records {
   /** Closes the database and opens it again: after a failed write nothing else is safe. */
   async reopen(): Promise<void> {
     await this.#level.close()
-    this.#level = await openLevel(this.directory, false)
+    this.#level = await openWithLogs(this.directory)
   }
 
   async close(): Promise<void> {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { syncDirectory } from '../../atomic-file.ts'
 import { fileError, isMissing, TrustError } from '../../errors.ts'
 import { PLACE_HINT, REPAIR_HINT } from '../hints.ts'
+import { forgetLogs, keepLogs, putBackIgnored } from '../leveldb/kept-logs.ts'
 import { isTable, mustListAllTables } from '../leveldb/table-list.ts'
 import { isLog, mustHaveWholeLogs } from '../leveldb/write-ahead-log.ts'
 import { isSystemFault } from './records.ts'
@@ -43,6 +44,41 @@ export async function openLevel(directory: string, create: boolean, named = dire
       throw new TrustError('DATA_EXISTS', `there is already a database in ${directory}`, { cause })
     }
     throw openError(named, cause as Error)
+  }
+}
+
+/** How often an existing database is opened, if LevelDB ignores its logs. */
+const OPENINGS_MAX = 3
+
+/**
+ * Opens an existing database, with all that its logs contain.
+ *
+ * @param named the directory to name in errors
+ * @throws TrustError DATA_LOCKED, DATA_DAMAGED; nothing is lost then
+ */
+export async function openWithLogs(directory: string, named = directory): Promise<Level<Buffer, Buffer>> {
+  for (let opening = 1; opening <= OPENINGS_MAX; opening += 1) {
+    const kept = attempt(named, () => keepLogs(directory))
+    const level = await openLevel(directory, false, named).catch((error: unknown) => {
+      if (error instanceof TrustError && error.code === 'DATA_LOCKED') forgetLogs(directory, kept)
+      throw error
+    })
+    try {
+      if (attempt(named, () => putBackIgnored(directory, (key) => level.getSync(key)))) return level
+    } catch (error) {
+      await level.close()
+      throw error
+    }
+    await level.close()
+  }
+  throw openError(named, new Error('LevelDB cannot read its log'))
+}
+
+function attempt<T>(named: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw openError(named, error as Error)
   }
 }
 

@@ -11,12 +11,15 @@ interface TableList {
   readonly name: string
   readonly tables: ReadonlySet<number>
   readonly log: number
+  /** The highest sequence number of a change that is in a table. */
+  readonly sequence: number
   /** False if the rest of the list cannot be read, or is being written. */
   readonly isWhole: boolean
 }
 
 /** Tags of the members of a change to the list that matter here (LevelDB's db/version_edit.cc). */
 const LOG = 2
+const SEQUENCE = 4
 const REMOVED = 6
 const ADDED = 7
 type Field = 'number' | 'text'
@@ -25,7 +28,7 @@ const FIELDS: ReadonlyMap<number, readonly Field[]> = new Map<number, readonly F
   [1, ['text']], // comparator
   [LOG, ['number']],
   [3, ['number']], // next file
-  [4, ['number']], // last sequence
+  [SEQUENCE, ['number']],
   [5, ['number', 'text']], // compaction: level, key
   [REMOVED, ['number', 'number']], // level, table
   [ADDED, ['number', 'number', 'number', 'text', 'text']], // level, table, bytes, first key, last key
@@ -55,6 +58,18 @@ export function mustListAllTables(directory: string): void {
 /** Returns the tables of the database, which may be in use; undefined if the list cannot be read to its end. */
 export function tablesNow(directory: string): ReadonlySet<number> | undefined {
   return tablesIf(directory, ({ isWhole }) => isWhole)
+}
+
+/**
+ * Returns how far the tables of an open database reach: the sequence number of their newest change, and the number of the
+ * log that follows them.
+ *
+ * @throws Error if the list cannot be read
+ */
+export function listReached(directory: string): Pick<TableList, 'sequence' | 'log'> {
+  const list = readTableList(directory)
+  if (list === undefined) throw new Error('its list of tables cannot be read')
+  return list
 }
 
 /** Returns the tables of a list that LevelDB can follow, since tables and log exist; undefined if it cannot. */
@@ -91,21 +106,19 @@ function tablesIn(directory: string): number[] {
 function readTableList(directory: string): TableList | undefined {
   try {
     const name = readFileSync(join(directory, 'CURRENT'), 'latin1').trim()
-    const tables = new Set<number>()
-    let log = 0
+    const found = { tables: new Set<number>(), log: 0, sequence: 0 }
     const bytes = readFileSync(join(directory, name))
-    for (const change of wholeBatches(bytes)) log = follow(change, tables) ?? log
-    return { name, tables, log, isWhole: [...recordsIn(bytes)].every(({ isWhole }) => isWhole) }
+    for (const change of wholeBatches(bytes)) follow(change, found)
+    return { name, ...found, isWhole: [...recordsIn(bytes)].every(({ isWhole }) => isWhole) }
   } catch {
     // LevelDB will report the error itself.
     return undefined
   }
 }
 
-/** Applies a change to the list. @returns the log that it names, if any @throws RangeError if it is malformed */
-function follow(change: Buffer, tables: Set<number>): number | undefined {
+/** Applies a change to the list. @throws RangeError if it is malformed */
+function follow(change: Buffer, list: { readonly tables: Set<number>; log: number; sequence: number }): void {
   let at = 0
-  let log: number | undefined
   /** Reads a number, or skips a text. @returns the number, or the length of the text */
   const read = (field: Field): number => {
     const [value, end] = varint(change, at)
@@ -116,9 +129,9 @@ function follow(change: Buffer, tables: Set<number>): number | undefined {
     const tag = read('number')
     const [first, second = 0] = FIELDS.get(tag)?.map(read) ?? []
     if (first === undefined) throw new RangeError('no change of the list of tables')
-    if (tag === LOG) log = first
-    if (tag === REMOVED) tables.delete(second)
-    if (tag === ADDED) tables.add(second)
+    if (tag === LOG) list.log = first
+    if (tag === SEQUENCE) list.sequence = first
+    if (tag === REMOVED) list.tables.delete(second)
+    if (tag === ADDED) list.tables.add(second)
   }
-  return log
 }

@@ -1,6 +1,6 @@
 import { Level } from 'level'
 import type { TrustError } from '../../errors.ts'
-import { openLevel, openError } from '../database/open-level.ts'
+import { openError, openWithLogs } from '../database/open-level.ts'
 import { isSystemFault } from '../database/records.ts'
 
 /** Functions missing from the types of `level`, since browsers lack them. */
@@ -27,7 +27,7 @@ export async function openViewLevel(
   isListed: boolean,
 ): Promise<{ level: Level<Buffer, Buffer>; relisted: boolean }> {
   try {
-    if (isListed) return { level: await openLevel(view, false, of), relisted: false }
+    if (isListed) return { level: await openWithLogs(view, of), relisted: false }
   } catch (error) {
     const { code, cause } = error as TrustError
     if (code !== 'DATA_DAMAGED' || isSystemFault(cause as Error)) throw error
@@ -35,7 +35,7 @@ export async function openViewLevel(
   await relist(view).catch((error: unknown) => {
     throw openError(of, error as Error)
   })
-  const level = await openLevel(view, false, of)
+  const level = await openWithLogs(view, of)
   await (level as unknown as OfClassicLevel).compactRange(FIRST_KEY, LAST_KEY)
   return { level, relisted: true }
 }
