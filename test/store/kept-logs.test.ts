@@ -115,3 +115,16 @@ test('second names do not stay where another process has the database open', asy
   assert.equal(stdout, 'DATA_LOCKED\n')
   assert.equal(logsOf(place).length, 1)
 })
+
+test('a log that LevelDB still writes to is left alone', async (t) => {
+  const place = await storePlace(t)
+  const store = await newStore(t, place)
+  await store.commit(commitOf(GUN, 0, [documentOf('targets', 1, 'text')]))
+  const before = logsOf(place)
+  keepLogs(place.directory)
+  assert.equal(
+    putBackIgnored(place.directory, () => undefined),
+    true,
+  )
+  assert.deepEqual(logsOf(place), before)
+})

@@ -22,11 +22,17 @@ const written = new Set<string>()
 export class Database extends Records {
   readonly directory: string
   #level: Level<Buffer, Buffer>
+  readonly #openAgain: () => Promise<Level<Buffer, Buffer>>
 
-  private constructor(directory: string, level: Level<Buffer, Buffer>) {
+  private constructor(
+    directory: string,
+    level: Level<Buffer, Buffer>,
+    openAgain: () => Promise<Level<Buffer, Buffer>>,
+  ) {
     super(() => this.#level)
     this.directory = directory
     this.#level = level
+    this.#openAgain = openAgain
   }
 
   /**
@@ -42,7 +48,7 @@ export class Database extends Records {
     if (!create) mustBeSafeToOpen(directory)
     const level = create ? await openLevel(directory, true) : await openWithLogs(directory)
     written.add(directory)
-    return new Database(directory, level)
+    return new Database(directory, level, () => openWithLogs(directory))
   }
 
   /**
@@ -51,7 +57,8 @@ export class Database extends Records {
    * @throws TrustError DATA_LOCKED, DATA_DAMAGED
    */
   static async share(directory: string): Promise<Database> {
-    return new Database(directory, await openLevel(directory, false))
+    const open = (): Promise<Level<Buffer, Buffer>> => openLevel(directory, false)
+    return new Database(directory, await open(), open)
   }
 
   /** Writes all changes or none; they are on the disk when it resolves. If it throws, they may or may not be written. */
@@ -98,7 +105,7 @@ export class Database extends Records {
   /** Closes the database and opens it again: after a failed write nothing else is safe. */
   async reopen(): Promise<void> {
     await this.#level.close()
-    this.#level = await openWithLogs(this.directory)
+    this.#level = await this.#openAgain()
   }
 
   async close(): Promise<void> {

@@ -50,6 +50,8 @@ export function putBackIgnored(directory: string, get: (key: Buffer) => Buffer |
   const kept = new Map(names.map((name) => [Number(KEPT.exec(name)?.[1]), name]))
   const ignored = [...kept]
     .toSorted(([one], [other]) => one - other)
+    // LevelDB still writes to this one: another handle of this process has it open.
+    .filter(([number]) => number < log)
     .filter(([, name]) => isIgnored(readFileSync(join(directory, name)), sequence, get))
   for (const [index, [, name]] of ignored.entries()) {
     renameSync(join(directory, name), join(directory, `${String(log + 1 + index).padStart(6, '0')}.log`))
