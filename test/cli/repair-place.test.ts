@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
+import { addUser } from '../../src/admin/users.ts'
 import type { Repair } from '../../src/repair.ts'
 import { heldAfter } from '../support/held-call.ts'
 import { livedIn, type LivedIn } from '../support/lived-in.ts'
@@ -35,10 +37,35 @@ describe('countersign repair and its surroundings', () => {
       command.kill('SIGINT')
       await writeFile(terminal.path('go'), '')
       assert.deepEqual([await closed, await said], [[2, null], 'error: interrupted: nothing was left behind\n'])
-      await rm(terminal.path('go'))
+      for (const name of ['held', 'go']) await rm(terminal.path(name), { force: true })
       assert.deepEqual([await readdir(temporary), await readdir(terminal.path('made')).catch(() => [])], [[], []])
     }
   })
+
+  for (const [which, at] of [
+    ['first', 0],
+    ['last', -1],
+  ] as const) {
+    test(`a command that changes the database after its ${which} file was read is named, not damage`, async () => {
+      const { terminal } = lived
+      const { directory, environment } = await lived.copy(`changed-${which}`)
+      const files = (await readdir(directory)).filter((name) =>
+        /^(?:CURRENT|MANIFEST-\d+|\d+\.(?:ldb|log))$/.test(name),
+      )
+      const held = await heldAfter(terminal, 'readFile', new RegExp(`changed-${which}/.*${files.at(at)}$`))
+      const command = spawn(COMMAND, ['repair', `of-${which}`], {
+        cwd: terminal.directory,
+        env: { ...terminal.environment, ...environment, ...held },
+      })
+      const [closed, said] = [once(command, 'close'), text(command.stderr)]
+      await until('a file to be read', () => existsSync(terminal.path('held')))
+      await terminal.ask(addUser, { name: 'late', grants: [] }, environment)
+      await writeFile(terminal.path('go'), '')
+      assert.match(await said, /^error: a server, or another command, uses the database in \S+\nhint: stop it first: /)
+      assert.deepEqual(await closed, [2, null])
+      for (const name of ['held', 'go']) await rm(terminal.path(name))
+    })
+  }
 
   test('an unusable temporary directory is named', async () => {
     const { environment } = await lived.copy('without')

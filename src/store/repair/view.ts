@@ -2,10 +2,11 @@ import { access, constants, mkdtemp, readdir, rm, symlink, writeFile } from 'nod
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { damageIn, fileError, TrustError } from '../../errors.ts'
-import { mustHaveCurrent } from '../database/open-level.ts'
+import { lockedError, mustHaveCurrent } from '../database/open-level.ts'
 import { Records } from '../database/records.ts'
 import { isTable, tableNumber, tablesToFollow } from '../leveldb/table-list.ts'
 import { isLog } from '../leveldb/write-ahead-log.ts'
+import { filesNow, isList } from './files-now.ts'
 import { withMatchingChecksums } from './log-file.ts'
 import { withoutTraps } from './mended-table.ts'
 import { readableBytes } from './readable-bytes.ts'
@@ -24,10 +25,11 @@ export interface View {
 /**
  * Opens a view of a database without changing it. LevelDB writes when it opens a database, and may compact damaged tables
  * with others. So it opens a directory with links to the tables, which it only reads or drops, and copies of the other
- * files and of tables with a wrong checksum. The view shares the database's lock, so no server can have the database open
- * meanwhile, except on a read-only disk, where it cannot be locked.
+ * files and of tables with a wrong checksum. The view shares the database's lock once it is open, so no server can have the
+ * database open from then on, except on a read-only disk, where it cannot be locked.
  *
- * @throws TrustError DATA_MISSING, DATA_LOCKED, WRONG_STATE, DATA_DAMAGED if LevelDB cannot open it
+ * @throws TrustError DATA_MISSING, WRONG_STATE; DATA_LOCKED also if somebody used it while its files were read; DATA_DAMAGED
+ *   if LevelDB cannot open it
  */
 export async function openView(directory: string): Promise<View> {
   await mustHaveCurrent(directory, false).catch((error: unknown) => {
@@ -39,13 +41,20 @@ export async function openView(directory: string): Promise<View> {
   })
   const turnedBack: { file: string; bits: number }[] = []
   const remove = (): Promise<void> => rm(view, { recursive: true, force: true })
+  let before: string | undefined
   try {
+    before = await filesNow(directory)
     const listed = tablesToFollow(directory)
     for (const name of await readdir(directory)) {
       const bits = await putInView(name, resolve(directory), view, listed)
       if (bits > 0) turnedBack.push({ file: name, bits })
     }
     const { level, relisted } = await openViewLevel(view, directory, listed !== undefined)
+    // Only now the database is locked. What was read of one that somebody was using would look damaged, or is old.
+    if ((await filesNow(directory)) !== before) {
+      await level.close()
+      throw lockedError(directory)
+    }
     return {
       records: new Records(() => level),
       turnedBack,
@@ -57,6 +66,9 @@ export async function openView(directory: string): Promise<View> {
     }
   } catch (error) {
     await remove()
+    if (before !== undefined && (await filesNow(directory).catch(() => before)) !== before) {
+      throw lockedError(directory, error)
+    }
     if (error instanceof TrustError) throw error
     const hint = 'check the owner of these files, and the free space in the temporary directory (TMPDIR)'
     throw fileError('DATA_DAMAGED', `cannot look into ${directory}`, error, hint)
@@ -80,7 +92,7 @@ async function putInView(
     if (!(await isReadOnly(from))) await symlink(from, to)
     return 0
   }
-  if (name === 'CURRENT' || name.startsWith('MANIFEST-')) {
+  if (isList(name)) {
     await writeFile(to, await readableBytes(from))
     return 0
   }
