@@ -188,7 +188,8 @@ export async function makeAnchor(path: string, key: AnchorKey, anchor: Anchor): 
   })
 }
 
-async function isFilled(path: string): Promise<boolean> {
+/** True if there is more than an empty file. @throws TrustError STORE_UNAVAILABLE if that cannot be determined */
+export async function isFilled(path: string): Promise<boolean> {
   return stat(path).then(
     ({ size }) => size > 0,
     (cause: unknown) => {

@@ -5,6 +5,7 @@ import { fillStore } from './fill-store.ts'
 import { Database } from './database/database.ts'
 import { mustHaveNoTrap } from './database/disarm.ts'
 import { checkAgainstAnchor, mustHaveNoGap, readFormat, readTail } from './intact.ts'
+import { mustBeComplete } from './make-store.ts'
 import type { StorePlace } from './place.ts'
 import { readerOver, type StoreReader } from './reader.ts'
 import { snapshotOf, type StoreSnapshot } from './snapshot.ts'
@@ -50,6 +51,7 @@ export async function openStore(options: StoreOptions): Promise<LevelStore> {
   const database = await Database.open(options.directory, false)
   let anchor: AnchorFile | undefined
   try {
+    await mustBeComplete(database, options.anchorFile)
     const format = readFormat(database, options.directory)
     anchor = await AnchorFile.open(options.anchorFile, options.anchorKey)
     const tail = await readTail(database)

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { fileError, TrustError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
-import { makeAnchor } from './anchor.ts'
+import { isFilled, makeAnchor } from './anchor.ts'
 import { Database } from './database/database.ts'
 import { holdsRecords } from './database/open-level.ts'
 import { encodeFormat } from './encoding.ts'
@@ -72,6 +72,19 @@ async function openBegun(directory: string): Promise<Database> {
     const hint = `it holds nothing yet, since its creation was interrupted: remove the files in ${directory}, and start again`
     throw new TrustError('DATA_DAMAGED', cause.message, { cause, hint })
   }
+}
+
+/**
+ * Throws if the first start was interrupted, so that nobody restores or repairs what never held anything.
+ *
+ * @throws TrustError DATA_MISSING; STORE_UNAVAILABLE if the anchor file cannot be looked at
+ */
+export async function mustBeComplete(database: Database, anchorFile: string): Promise<void> {
+  if ((await isFilled(anchorFile)) || (await holdsAnything(database))) return
+  const text = `the first start with the database in ${database.directory} was interrupted: there is no anchor in ${anchorFile} yet`
+  throw new TrustError('DATA_MISSING', text, {
+    hint: 'start the server, which completes it: nothing was committed yet; if it has run already, check the setting anchorFile',
+  })
 }
 
 /** True for any record but the first, with or without a journal: an interrupted copy is not a new store either. */

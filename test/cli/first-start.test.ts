@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { promisify } from 'node:util'
+import { heldAfter } from '../support/held-call.ts'
 import { COMMAND } from '../support/server-process.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
+import { until } from '../support/until.ts'
 import { Terminal } from './terminal.ts'
 
 /** An interrupted first start has made no commit: the next one completes it. Anything else half done is a loss. */
@@ -24,6 +27,27 @@ describe('after an interrupted first start', () => {
     const server = await terminal.serve()
     assert.equal(await server.end(), 0)
     assert.match(server.stderr, /^made an empty store in data$/m)
+  })
+
+  test('a command says that the next start completes it, however far it came', async () => {
+    const held = await heldAfter(terminal, 'rename', /keyring\.json$/)
+    const server = spawn(COMMAND, ['serve'], {
+      env: { ...terminal.environment, ...held },
+      cwd: terminal.directory,
+      stdio: 'ignore',
+    })
+    const ended = once(server, 'exit')
+    await until('the keys to be made', () => existsSync(terminal.path('held')))
+    server.kill('SIGKILL')
+    await ended
+    const said =
+      /^error: the first start with the database in data was interrupted: .*\nhint: start the server, which completes it: /
+    for (const command of ['check', 'user list']) await terminal.prints(command, said, 2)
+    await (await terminal.host()).end()
+    await truncate(terminal.path('keys', 'anchor'))
+    await terminal.prints('check', said, 2)
+    await (await terminal.host()).end()
+    await terminal.prints('check', /sound\n$/)
   })
 
   test('keys without an anchor or a database are completed', async () => {
