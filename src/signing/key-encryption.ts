@@ -55,11 +55,6 @@ export function deriveKey(secret: Uint8Array, derivation: Derivation): KeyObject
   const salt = Buffer.from(derivation.salt, 'base64')
   if (salt.length < SALT_BYTES) throw weak()
   if (derivation.name === 'hkdf-sha256') {
-    if (secret.length < KEY_FILE_SECRET_BYTES) {
-      throw new TrustError('BAD_KEYS', 'the keyring is protected by a key file, and this is not one', {
-        hint: 'unset passphraseFile, or change to a passphrase: countersign key rekey --new-passphrase-file FILE',
-      })
-    }
     return secretKey(Buffer.from(hkdfSync('sha256', secret, salt, 'countersign key-encryption key', KEK_BYTES)))
   }
   const { memory, passes, lanes } = derivation

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { TrustError } from '../errors.ts'
 import { KEY_FILE_SECRET_BYTES, PASSPHRASE_MIN_LENGTH } from './key-encryption.ts'
-import { Keyring, type Secret } from './keyring.ts'
+import { Keyring, underPassphrase, type Secret } from './keyring.ts'
 import { isTypable, readSecretFile, secretIn, sizeOf, writeFileAtomically } from './secret-file.ts'
 
 /** The keyring in a keys directory, and the key file that opens it unless it is under a passphrase. */
@@ -23,9 +23,7 @@ export async function currentSecret(directory: string, passphraseFile: string | 
   const keyring = join(directory, KEYRING)
   // An old key file, which opens nothing, may still be there.
   if ((await sizeOf(keyring)) !== undefined && (await Keyring.isUnderPassphrase(keyring))) {
-    throw new TrustError('BAD_KEYS', `${keyring} is protected by a passphrase`, {
-      hint: 'set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it',
-    })
+    throw underPassphrase(keyring)
   }
   const path = join(directory, KEY_FILE)
   const bytes = Buffer.from((await readSecretFile(path, NAMED)).toString('latin1').trim(), 'base64')

@@ -52,7 +52,7 @@ export class Keyring {
   }
 
   /** @throws TrustError BAD_KEYS if the file is damaged or the secret is wrong */
-  static async open(path: string, secret: Uint8Array): Promise<Keyring> {
+  static async open(path: string, secret: Secret): Promise<Keyring> {
     const { dataKeys, current } = await readKeyring(path, secret)
     const opened = new Map([...dataKeys].map(([number, bytes]) => [number, secretKey(bytes)]))
     return new Keyring({ dataKeys: opened, current })
@@ -64,7 +64,7 @@ export class Keyring {
   }
 
   /** Wraps the data keys under another secret. After a crash either the old or the new secret opens the keyring. */
-  static async rekey(path: string, old: Uint8Array, secret: Secret): Promise<void> {
+  static async rekey(path: string, old: Secret, secret: Secret): Promise<void> {
     const { dataKeys, current } = await readKeyring(path, old)
     await writeKeyring(path, secret, dataKeys, current)
   }
@@ -108,12 +108,12 @@ async function writeKeyring(
   await writeFileAtomically(path, `${JSON.stringify(file, undefined, 2)}\n`, 0o600)
 }
 
-async function readKeyring(
-  path: string,
-  secret: Uint8Array,
-): Promise<{ dataKeys: Map<number, Buffer>; current: number }> {
+async function readKeyring(path: string, secret: Secret): Promise<{ dataKeys: Map<number, Buffer>; current: number }> {
   const file = await parseKeyring(path)
-  const kek = deriveKey(secret, file.derivation)
+  // The secret was read before this file, which a rekey may have replaced since.
+  const kind = file.derivation.name === 'argon2id' ? 'passphrase' : 'key-file'
+  if (secret.kind !== kind) throw kind === 'passphrase' ? underPassphrase(path) : underKeyFile()
+  const kek = deriveKey(secret.bytes, file.derivation)
   const dataKeys = new Map<number, Buffer>()
   for (const [name, wrapped] of Object.entries(file.dataKeys)) {
     const number = Number(name)
@@ -149,6 +149,19 @@ function isWhole(file: Partial<KeyringFile> | null): file is KeyringFile {
   const { derivation, dataKeys } = file ?? {}
   if (file?.format !== 1 || typeof dataKeys !== 'object' || dataKeys === null) return false
   return isDerivation(derivation) && Object.values(dataKeys).every((wrapped) => typeof wrapped === 'string')
+}
+
+/** Returns the error for a keyring under a passphrase that is not given. */
+export function underPassphrase(path: string): TrustError {
+  return new TrustError('BAD_KEYS', `${path} is protected by a passphrase`, {
+    hint: 'set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it',
+  })
+}
+
+function underKeyFile(): TrustError {
+  return new TrustError('BAD_KEYS', 'the keyring is protected by a key file, and this is not one', {
+    hint: 'unset passphraseFile, or change to a passphrase: countersign key rekey --new-passphrase-file FILE',
+  })
 }
 
 function damaged(path: string): TrustError {

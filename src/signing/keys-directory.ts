@@ -53,7 +53,7 @@ export async function createKeysDirectory(directory: string, passphraseFile?: st
   const path = join(directory, KEYRING)
   const temporary = join(directory, `.${KEYRING}.new`)
   await Keyring.create(temporary, secret)
-  const keyring = await Keyring.open(temporary, secret.bytes)
+  const keyring = await Keyring.open(temporary, secret)
   secret.bytes.fill(0)
   const seed = randomBytes(SEED_BYTES)
   await writeFileAtomically(join(directory, ANCHOR_KEY), keyring.seal(ANCHOR_ABOUT, seed), 0o600)
@@ -70,7 +70,7 @@ export async function createKeysDirectory(directory: string, passphraseFile?: st
  */
 export async function openKeysDirectory(directory: string, passphraseFile?: string): Promise<Keys> {
   const secret = await currentSecret(directory, passphraseFile)
-  const keyring = await Keyring.open(join(directory, KEYRING), secret.bytes)
+  const keyring = await Keyring.open(join(directory, KEYRING), secret)
   secret.bytes.fill(0)
   const sealed = await readSecretFile(join(directory, ANCHOR_KEY), NAMED)
   const seed = keyring.unseal(ANCHOR_ABOUT, sealed)

@@ -67,9 +67,9 @@ async function changeSecret(
     })
   }
   // Open the keyring before writing anything: a new key file must not replace one that is still needed.
-  await Keyring.open(join(directory, KEYRING), old.bytes)
+  await Keyring.open(join(directory, KEYRING), old)
   const given = newPassphraseFile === undefined ? undefined : await newPassphrase(newPassphraseFile, 'the path')
   if (dryRun) return
   const secret = given ?? (await newKeyFile(directory))
-  await Keyring.rekey(join(directory, KEYRING), old.bytes, secret)
+  await Keyring.rekey(join(directory, KEYRING), old, secret)
 }

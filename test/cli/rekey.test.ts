@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { chmod, constants, open, readdir, readFile, rm, writeFile, type FileHandle } from 'node:fs/promises'
+import { text } from 'node:stream/consumers'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { promisify } from 'node:util'
+import { heldAfter } from '../support/held-call.ts'
 import { COMMAND } from '../support/server-process.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { until } from '../support/until.ts'
@@ -90,6 +93,17 @@ hint: set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it
     await opensWith()
   })
 
+  test('beside a start that has just read the key file makes it ask for the passphrase, not for a backup', async () => {
+    const held = await heldAfter(terminal, 'readFile', /key-encryption-key$/)
+    const server = spawn(COMMAND, ['serve'], { env: { ...terminal.environment, ...held }, cwd: terminal.directory })
+    const [closed, said] = [once(server, 'close'), text(server.stderr)]
+    await until('the key file to be read', () => existsSync(terminal.path('held')))
+    assert.equal((await terminal.runApart(['key', 'rekey', '--new-passphrase-file', 'first'])).code, 0)
+    await writeFile(terminal.path('go'), '')
+    assert.match(await said, /^error: keys\/keyring\.json is protected by a passphrase\nhint: set passphraseFile /)
+    assert.deepEqual(await closed, [2, null])
+  })
+
   test('on a full disk leaves nothing behind, and the old secret still opens the keys', async () => {
     const files = (): Promise<string[]> => readdir(terminal.path('keys'))
     const before = await files()
@@ -102,15 +116,12 @@ hint: set passphraseFile (COUNTERSIGN_PASSPHRASE_FILE) to the file that has it
 
   test('with a wrong passphrase changes nothing, and keeps the key file in use', async () => {
     const before = await readFile(terminal.path('keys', 'key-encryption-key'), 'utf8')
-    for (const secret of ['first', 'second']) {
+    await writeFile(terminal.path('long'), `${'as long as the secret of a key file '.repeat(2)}\n`, { mode: 0o600 })
+    for (const secret of ['first', 'second', 'long']) {
       const { code, stderr } = await terminal.run(['key', 'rekey', '--passphrase-file', secret, '--new-key-file'])
       assert.equal(code, 2)
       assert.match(stderr, /^error: the keyring is protected by a key file, and this is not one\nhint: /)
     }
-    await writeFile(terminal.path('long'), `${'as long as the secret of a key file '.repeat(2)}\n`, { mode: 0o600 })
-    const { code, stderr } = await terminal.run(['key', 'rekey', '--passphrase-file', 'long', '--new-key-file'])
-    assert.equal(code, 2)
-    assert.match(stderr, /^error: the passphrase or key file does not open keys\/keyring\.json\nhint: /)
     assert.equal(await readFile(terminal.path('keys', 'key-encryption-key'), 'utf8'), before)
     await opensWith()
   })
