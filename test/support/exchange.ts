@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { connect, type Socket } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 
 /** Where a server listens, and the certificate authority (PEM) to trust if it speaks TLS. */
@@ -32,6 +33,10 @@ const httpsAgents = new Map<string, HttpsAgent>()
 
 /** Sends one request over a real socket. */
 export async function exchange(endpoint: Endpoint, ask: Ask): Promise<Answer> {
+  // If this process was busy for seconds, its timers must first drop connections that the server keeps no longer. They
+  // run between two turns.
+  await turn()
+  await turn()
   const { hostname, port, protocol } = new URL(endpoint.url)
   const common = { hostname, port, method: ask.method ?? 'GET', path: ask.path, headers: { ...ask.headers } }
   if (endpoint.authorization !== undefined) common.headers['authorization'] = endpoint.authorization
