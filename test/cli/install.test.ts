@@ -105,7 +105,8 @@ test('without the optional package, ./scripts/test skips what needs its types, a
     const { stdout } = await promisify(execFile)(place('clone', 'scripts', 'test'), { env: { ...process.env, CI } })
     return stdout.split('\n').filter((line) => !line.startsWith('skipping the tests with real clients'))
   }
-  const all = 'node --preserve-symlinks --test --test-concurrency=3 test/**/*.test.ts'
+  const localhost = '--network-family-autoselection-attempt-timeout=60000'
+  const all = `node --preserve-symlinks --test --test-concurrency=3 ${localhost} test/**/*.test.ts`
   assert.deepEqual(await lines(), [
     'skipping types, and the lint that needs them: pkcs11js could not be built here (see docs/CUSTODY.md)',
     'oxlint --deny-warnings src test scripts',
