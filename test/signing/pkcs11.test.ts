@@ -254,6 +254,8 @@ describe('PKCS#11', { skip }, () => {
     const others = await children()
     const impatient = new Pkcs11Signer(token.with({ answerSeconds: 3 }))
     await impatient.start()
+    // On a busy machine its process may take longer than that to start.
+    await until('its process to answer', () => impatient.readiness().usable)
     const sign = () => impatient.sign(nameOf(key), key.sealed, MESSAGE)
     await sign()
     const release = await token.hang()
