@@ -5,8 +5,11 @@ import { createServer } from 'node:net'
  * The ports that tests choose: below those that systems give out themselves (on Linux from 32768 on). Of those a process
  * beside this one may get any at any time, for a listener or a connection. Above 10080, the last one that fetch refuses.
  */
-const [FIRST, PORTS] = [11_000, 10_000]
-/** More than most test files need: so those that run at the same time look in different places. */
+const [FIRST, PORTS] = [11_000, 21_000]
+/**
+ * More than most test files need: so those that run at the same time look in different places, unless a thousand
+ * processes and threads were started between them.
+ */
 const EACH = 16
 
 let looked = process.pid * EACH
