@@ -317,7 +317,8 @@ for (const transport of ['tls', 'plain'] as const) {
       await Promise.all(ends)
       // After 1 second and 1 of grace; after 4 seconds; 2 seconds after the last request.
       assert.deepEqual(ended, ['idle', 'silent', 'busy'])
-      assert.ok(performance.now() - start > 5_000)
+      // On a quick machine these are exactly 5 seconds, and each timer may fire a moment early.
+      assert.ok(performance.now() - start > 4_900)
       assert.equal(silent.rest, '')
     }
     // Takes seconds: once is enough.
