@@ -29,8 +29,8 @@ export type Sighting = z.output<typeof sighting>
 /** A sighting that no journal entry has ended. */
 interface Open {
   readonly sighting: Sighting
-  /** Its delegation was dropped, or one above it: by which role's entry, and when. It may come back. */
-  dropped?: { readonly role: string; readonly time: string } | undefined
+  /** Its delegation was dropped, or one above it: by which role's entry, and when; `back` if it was delegated again. */
+  dropped?: { readonly role: string; readonly time: string; back: boolean }
 }
 
 /** Collects from the journal, entry by entry, where a digest was signed. */
@@ -49,33 +49,42 @@ export class Sightings {
   /** Entries must come in the order of the journal. */
   add({ gun, kind, time: at, actor, changes, roles = [] }: JournalEntry): void {
     const places = this.#open.get(gun) ?? new Map<string, Open>()
-    const end = (place: string): void => {
+    /** @param signed true: the entry says that the digest was signed until then */
+    const end = (place: string, signed: boolean): void => {
       const found = places.get(place)
-      // A dropped delegation signs nothing any more, whatever happens to its document later.
-      if (found !== undefined) this.before.push({ ...found.sighting, until: found.dropped?.time ?? at })
+      if (found === undefined) return
+      const { sighting, dropped } = found
+      // A dropped delegation signs nothing any more, whatever happens to its document later. It may come back with another.
+      const until = dropped === undefined || (dropped.back && signed) ? at : dropped.time
+      this.before.push({ ...sighting, until })
       places.delete(place)
     }
-    if (kind === 'delete') for (const place of places.keys()) end(place)
     for (const { role, threshold } of roles) {
       if (threshold !== null) continue
-      for (const each of places.values()) if (isUnder(role, each.sighting)) each.dropped ??= { role, time: at }
+      for (const each of places.values()) {
+        if (isUnder(role, each.sighting) && each.dropped?.back !== false) each.dropped = { role, time: at, back: false }
+      }
     }
     for (const { role, tag, from, to } of changes) {
       const place = placeOf(role, tag)
       if (to === this.#hex) {
-        if (places.get(place)?.dropped !== undefined) end(place)
+        if (places.get(place)?.dropped !== undefined) end(place, false)
         const sighting = { gun, role, tag, since: at, by: actor.name, until: null }
         this.#open.set(gun, places.set(place, { sighting }))
-      } else if (from === this.#hex) end(place)
+      } else end(place, from === this.#hex)
     }
-    // Delegated again, without a new document: the old one counts again.
+    if (kind === 'delete') for (const place of places.keys()) end(place, false)
+    // Delegated again: without a new document, the old one counts again.
     for (const { role, threshold } of roles) {
       if (threshold === null) continue
-      for (const each of places.values()) if (each.dropped?.role === role) each.dropped = undefined
+      for (const { dropped } of places.values()) if (dropped?.role === role) dropped.back = true
     }
   }
 
-  /** Yields, by repository, those that have not ended; `until` is when the delegation was dropped, if it was. */
+  /**
+   * Yields, by repository, those that no entry has ended. `until` is when the delegation was dropped, if it was: delegated
+   * again, it may sign the digest as before or no more.
+   */
   *open(): Generator<[gun: string, sightings: readonly Sighting[]]> {
     for (const [gun, places] of this.#open) {
       yield [gun, [...places.values()].map(({ sighting, dropped }) => ({ ...sighting, until: dropped?.time ?? null }))]

@@ -9,7 +9,7 @@ import { remove } from '../../src/repository/remove.ts'
 import { signTags } from '../../src/repository/signers/sign-tags.ts'
 import { journalKey } from '../../src/store/keyspace.ts'
 import { localKeys, localPublish, localTrustFor, TEST_ACTOR } from '../support/local-trust.ts'
-import { A, add, base64, drop, GUN, withSigner } from '../support/owned-repository.ts'
+import { A, add, B, base64, drop, GUN, withSigner } from '../support/owned-repository.ts'
 import { worldOf } from '../support/people.ts'
 import { makeKey } from '../support/test-key.ts'
 import { spoil } from '../support/test-store.ts'
@@ -45,10 +45,11 @@ test('signatures of a dropped delegation are past, with their first and last tim
   // Deleting the repository ends what was signed until then, and nothing for a second time.
   here.clock.now = start + 4 * HOUR
   await remove(here.trust, GUN, TEST_ACTOR)
+  here.clock.now = start + 5 * HOUR
   assert.deepEqual(await find(), { now: [], before: [['targets/ci', timeAfter(1), timeAfter(4)], releases] })
 })
 
-test('a tag signed again after its owner dropped it is found twice', async (t) => {
+test('a tag signed again after its owner dropped it is found twice, with another digest or none once', async (t) => {
   const start = Date.parse('2026-11-24T08:00:00.000Z')
   const here = await localTrustFor(t, start)
   const owner = await TrustWorld.create({ gun: GUN, now: start, serverKeys: localKeys(here.trust, GUN) })
@@ -56,7 +57,9 @@ test('a tag signed again after its owner dropped it is found twice', async (t) =
   const [first, dropped, again] = [1, 2, 3].map((hours) => new Date(start + hours * HOUR).toISOString())
   owner.delegate('targets/releases', [key])
   owner.payload('targets/releases').version = 1
-  owner.addTarget('v2', 'targets/releases', { hashes: { sha256: base64(A) }, length: 7 })
+  for (const tag of ['v2', 'v3', 'v4']) {
+    owner.addTarget(tag, 'targets/releases', { hashes: { sha256: base64(A) }, length: 7 })
+  }
   here.clock.now = start + HOUR
   await localPublish(here.trust, GUN, owner.parts('root', 'targets', 'targets/releases'))
   // Like notary delegation remove: the snapshot no longer names the role.
@@ -66,11 +69,20 @@ test('a tag signed again after its owner dropped it is found twice', async (t) =
   await localPublish(here.trust, GUN, owner.nextParts('targets'))
   here.clock.now = start + 3 * HOUR
   owner.delegate('targets/releases', [key])
+  owner.addTarget('v3', 'targets/releases', { hashes: { sha256: base64(B) }, length: 7 })
+  delete owner.delegations.get('targets/releases')?.targets['v4']
   await localPublish(here.trust, GUN, owner.nextParts('targets', 'targets/releases'))
+  here.clock.now = start + 4 * HOUR
   const place = worldOf(here)
   const { now, before } = await findDigest.run(place, { digest: `sha256:${A}` }, TEST_ACTOR)
-  const times = ({ since, until }: Sighting): unknown => [since, until]
-  assert.deepEqual([now.map(times), before.map(times)], [[[again, null]], [[first, dropped]]])
+  const said = ({ tag, by, since, until }: Sighting): unknown => [tag, by, since, until]
+  const { name } = TEST_ACTOR
+  assert.deepEqual(now.map(said), [['v2', name, again, null]])
+  assert.deepEqual(before.map(said), [
+    ['v2', name, first, dropped],
+    ['v3', name, first, dropped],
+    ['v4', name, first, dropped],
+  ])
 })
 
 test('with a delegation, those below it end and return, and those beside it do not', async (t) => {
@@ -83,6 +95,8 @@ test('with a delegation, those below it end and return, and those beside it do n
     owner.payload(role).version = 1
     owner.addTarget('v2', role, { hashes: { sha256: base64(A) }, length: 7 })
   }
+  // Not to be taken for the one below.
+  owner.addTarget('b/v2', 'targets/a', { hashes: { sha256: base64(A) }, length: 7 })
   await localPublish(here.trust, GUN, owner.parts('root', 'targets', ...roles))
   const find = async (): Promise<unknown> => {
     const { now, before } = await findDigest.run(worldOf(here), { digest: `sha256:${A}` }, TEST_ACTOR)
@@ -95,11 +109,12 @@ test('with a delegation, those below it end and return, and those beside it do n
   delegations.roles = all.filter(({ name }) => name !== 'targets/a')
   await localPublish(here.trust, GUN, owner.nextParts('targets'))
   here.clock.now = start + 2 * HOUR
-  assert.deepEqual(await find(), [['targets/ab'], [`targets/a ${hour(1)}`, `targets/a/b ${hour(1)}`]])
+  const dropped = Array<string>(2).fill(`targets/a ${hour(1)}`)
+  assert.deepEqual(await find(), [['targets/ab'], [...dropped, `targets/a/b ${hour(1)}`]])
   delegations.roles = all.filter(({ name }) => name !== 'targets/ab')
   await localPublish(here.trust, GUN, owner.nextParts('targets'))
   here.clock.now = start + 3 * HOUR
-  assert.deepEqual(await find(), [['targets/a', 'targets/a/b'], [`targets/ab ${hour(2)}`]])
+  assert.deepEqual(await find(), [['targets/a', 'targets/a', 'targets/a/b'], [`targets/ab ${hour(2)}`]])
 })
 
 test('a digest with many tags is found with one read of each document', async (t) => {
