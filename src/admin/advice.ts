@@ -99,7 +99,7 @@ function forDead(gun: Gun): string {
 /** docker signs no tags in targets that delegate: there, only adding a signer makes it sign targets. */
 function forTargets(holders: Holders): string {
   const witness = `notary witness -p ${shellQuoted(holders.gun)} targets`
-  const delegates = (delegationsIn(holders, 'targets')?.size ?? 0) > 0
+  const delegates = (delegationsIn(holders)?.size ?? 0) > 0
   return delegates
     ? `its owner: ${witness}, or docker trust signer add, with a new signer or one that is there`
     : `its owner: ${SIGN_MORE}, or ${witness}`

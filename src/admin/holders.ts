@@ -8,7 +8,7 @@ import { signerNameOf } from '../repository/signers/signers.ts'
 import type { Trust } from '../repository/trust.ts'
 import type { StoredKey } from '../store/store.ts'
 import { SERVER, type Gun } from '../tuf/gun.ts'
-import { isDelegation, parentOf, type TargetsRole } from '../tuf/role.ts'
+import { isDelegation } from '../tuf/role.ts'
 import type { Targets } from '../tuf/targets.ts'
 
 /** A repository and who holds its keys, as far as advice depends on it. */
@@ -17,8 +17,8 @@ export interface Holders {
   readonly gun: Gun
   /** How its root is renewed; `here`: the command line can sign it. */
   readonly root: { readonly here: boolean; readonly command: string }
-  /** Delegations by delegating role, as far as they were read. */
-  readonly delegations: Map<TargetsRole, Targets['delegations']>
+  /** Delegations of targets, once they were read. */
+  delegations?: Targets['delegations'] | undefined
   /** Roles that the server signs. */
   readonly held: ReadonlySet<string>
   /** False: adopted, and still signed by another server. */
@@ -41,21 +41,16 @@ export function holdersOf(trust: Trust, gun: Gun, places: RootKeyPlaces): Holder
     trust,
     gun,
     root: rootRenewal(trust, gun, head, root, places),
-    delegations: new Map(),
     held: new Set(held.map(({ role }) => role)),
     signedHere: head === undefined || signedHere(head),
     tooLate: end !== undefined && end <= trust.now(),
   }
 }
 
-/** Returns the delegations of a role; reads each once. @throws TrustError if they are damaged */
-export function delegationsIn(
-  { trust, gun, delegations }: Holders,
-  role: TargetsRole,
-): Targets['delegations'] | undefined {
-  const known = delegations.get(role) ?? currentDelegations(trust, gun, trust.store.head(gun), role)
-  if (known !== undefined) delegations.set(role, known)
-  return known
+/** Returns the delegations of targets; reads them once. @throws TrustError if they are damaged */
+export function delegationsIn(holders: Holders): Targets['delegations'] | undefined {
+  const { trust, gun } = holders
+  return (holders.delegations ??= currentDelegations(trust, gun, trust.store.head(gun), 'targets'))
 }
 
 /** How the server can sign a delegation. */
@@ -66,11 +61,11 @@ interface Signers {
   readonly lost?: readonly StoredKey[]
 }
 
-/** Returns how the server can sign a delegation; nothing for any other role. */
+/** Returns how the server can sign a delegation; nothing for any other role, and for those below: signers sign none. */
 export function signersFor(holders: Holders, role: string): Signers {
   if (!isDelegation(role)) return {}
   const { trust, gun } = holders
-  const named = delegationsIn(holders, parentOf(role))?.get(role)
+  const named = delegationsIn(holders)?.get(role)
   if (named === undefined) return {}
   const held = heldKeys(trust, gun, role, named).filter(({ owner }) => owner === SERVER)
   const names = held.flatMap(({ key }) => signerNameOf(trust, key) ?? [])

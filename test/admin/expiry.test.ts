@@ -19,7 +19,7 @@ import { localKeys, localPublish, localTrustFor, TEST_ACTOR, type LocalTrust } f
 import { A, GUN, named, owned, withSigner } from '../support/owned-repository.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { timeText } from '../support/metadata-file.ts'
-import { makeKey } from '../support/test-key.ts'
+import { makeKey, type TestKey } from '../support/test-key.ts'
 import { TrustWorld } from '../support/trust-world.ts'
 
 const DAY = 86_400_000
@@ -269,20 +269,34 @@ test('renewing by a signer or an imported key needs the snapshot key, so the pub
   owner.delegate('targets/both', [mine, makeKey('ecdsa'), ci!, bot!], { threshold: 2 })
   owner.signers.set('targets/ci', [mine])
   owner.signers.set('targets/both', owner.signers.get('targets/both')!.slice(0, 2))
-  for (const role of ['targets/ci', 'targets/both']) owner.payload(role).version = 1
-  await localPublish(trust, GUN, owner.parts('root', 'targets', 'targets/ci', 'targets/both'))
-  const pkcs8 = owner.signers.get('targets')![0]!.privateKey.export({ type: 'pkcs8', format: 'der' })
-  await importKey(trust, GUN, 'targets', (trust.signer as FileSigner).importKey(GUN, 'targets', pkcs8), TEST_ACTOR)
-  const rows = await showExpiry.run(
-    worldOf(here, async () => []),
-    { days: 36_500 },
-    TEST_ACTOR,
-  )
-  const told = Object.fromEntries(rows.map(({ what, todo }) => [what, todo]))
+  // Signers sign in no delegation below another one.
+  owner.delegate('targets/ci/below', [mine, ci!])
+  owner.signers.set('targets/ci/below', [mine])
+  const roles = ['targets/ci', 'targets/ci/below', 'targets/both']
+  for (const role of roles) owner.payload(role).version = 1
+  await localPublish(trust, GUN, owner.parts('root', 'targets', ...roles))
+  const give = (role: 'targets' | 'targets/ci', { privateKey }: TestKey): Promise<unknown> => {
+    const pkcs8 = privateKey.export({ type: 'pkcs8', format: 'der' })
+    return importKey(trust, GUN, role, (trust.signer as FileSigner).importKey(GUN, role, pkcs8), TEST_ACTOR)
+  }
+  await give('targets', owner.signers.get('targets')![0]!)
+  await give('targets/ci', mine)
+  const ask = async (): Promise<Record<string, string>> => {
+    const rows = await showExpiry.run(
+      worldOf(here, async () => []),
+      { days: 36_500 },
+      TEST_ACTOR,
+    )
+    return Object.fromEntries(rows.map(({ what, todo }) => [what, todo]))
+  }
+  const told = await ask()
   const first = `its owner: notary key rotate ${GUN} snapshot -r; then countersign`
   assert.equal(told['targets/ci'], `${first} tag sign ${GUN} TAG --as ci, a tag that it has signed`)
-  assert.match(told['targets/both'] ?? '', /^whoever signs it/)
+  for (const role of ['targets/both', 'targets/ci/below']) assert.match(told[role] ?? '', /^whoever signs it/)
   assert.equal(told['targets key'], `${first} key rotate ${GUN} targets --stage, and its owner signs that root`)
+  // Without the signer, the other key still signs.
+  await removeSigner(trust, 'ci', TEST_ACTOR)
+  assert.match((await ask())['targets/ci'] ?? '', /^whoever signs it/)
 })
 
 test('missing keys are replaced by the next root, whoever signs it; where the publisher signs the snapshot, by the publisher', async (t) => {
