@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { allTokens, mintToken, type ApiToken } from '../access/api-token.ts'
 import { grantsText } from '../access/grant.ts'
 import { userNamed } from '../access/identities.ts'
-import { allows, LOCAL, type Identity } from '../access/permission.ts'
+import { allows, type Identity } from '../access/permission.ts'
 import { existingUser } from '../access/user.ts'
 import { TrustError } from '../errors.ts'
 import { changeRecords } from '../repository/change.ts'
@@ -145,7 +145,6 @@ function mustNotBeToken({ name }: Identity): void {
 
 /** @throws TrustError FORBIDDEN */
 function ownerOf(creator: Identity, owner: string | undefined): string | null {
-  if (creator.name === LOCAL.name) return owner ?? null
   const self = userNamed(creator.name) ?? null
   if (owner === undefined || owner === self || allows(creator, 'admin', undefined)) return owner ?? self
   throw new TrustError('FORBIDDEN', `${creator.name} may not create tokens for others`)

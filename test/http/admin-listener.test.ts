@@ -11,11 +11,13 @@ import { after, before, describe, test } from 'node:test'
 import { OPERATIONS } from '../../src/admin/operations.ts'
 import { setUser } from '../../src/admin/users.ts'
 import { PUBLIC_ADMIN_WORDS } from '../../src/settings/schema.ts'
+import { recordKey } from '../../src/store/keyspace.ts'
 import { issueCertificate, type CertificateWish } from '../support/certificate.ts'
 import { exchange, type Answer } from '../support/exchange.ts'
 import { addPerson, makeToken, worldOf } from '../support/people.ts'
 import { RawConnection } from '../support/raw-connection.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
+import { spoil } from '../support/test-store.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
 import { until } from '../support/until.ts'
 import { tufPath } from '../support/upload.ts'
@@ -301,6 +303,17 @@ describe('the admin API over TCP', () => {
     assert.equal((await ask('DELETE', '/api/v1/tokens/publisher', dora)).status, 404)
     assert.equal((await ask('DELETE', `/api/v1/tokens/${id}`, dora)).status, 200)
     assert.equal((await ask('GET', urlOf('/repositories/:gun', GUN), `Bearer ${token}`)).status, 401)
+    // Its name is free again.
+    const again = await create(dora, { pattern: GUN, actions: ['read'] }, { name, owner: 'dora' })
+    assert.equal(again.status, 200, again.body.toString())
+    // Whose token a damaged record was is not known.
+    const lost = (JSON.parse(again.body.toString()) as { id: string }).id
+    await spoil({ directory: join(server.directory, 'data') }, recordKey('token', lost))
+    const names = async (who: string): Promise<string[]> =>
+      (JSON.parse((await ask('GET', '/api/v1/tokens', who)).body.toString()) as { name: string }[]).map(
+        (row) => row.name,
+      )
+    assert.deepEqual([await names(dora), (await names(root)).at(-1)], [[name], lost])
   })
 
   test('a token named like the id of another is not revoked in its place', async () => {

@@ -80,6 +80,7 @@ describe('the number of tokens of a user', () => {
     })
     assert.equal(key.status, 200)
     server.clock.now += 2 * DAY
+    assert.equal((await askForOne('next', { days: 1 })).status, 200)
     const world = worldOf(server.running)
     for (let made = 1; made <= MAX + 1; made += 1) {
       server.clock.now += 1_000
@@ -87,7 +88,7 @@ describe('the number of tokens of a user', () => {
       await revokeToken.run(world, { token: `turn-${made}` }, { name: 'local' })
     }
     await make('last')
-    const alive = ['new-0', 'last']
+    const alive = ['new-0', 'next', 'last']
     const names = new Set((await list(ALICE)).map(({ name }) => name))
     assert.equal(names.size, alive.length + MAX)
     for (const name of [...alive, `turn-${MAX + 1}`, 'turn-2']) assert.ok(names.has(name), name)
