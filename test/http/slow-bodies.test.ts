@@ -15,9 +15,10 @@ import { multipartForm, tufPath, upload } from '../support/upload.ts'
 
 const LOCAL = { name: 'local' }
 const PASSWORD = 'correct horse battery'
+const DAY = 86_400_000
 
 /** A body may take half a minute. A client that delays one must not be able to act after revocation. */
-describe('a request whose credentials are revoked while its body arrives', () => {
+describe('a request whose credentials are revoked or end while its body arrives', () => {
   let server: TestServer
 
   before(async () => {
@@ -54,6 +55,7 @@ describe('a request whose credentials are revoked while its body arrives', () =>
     const chief = `Basic ${Buffer.from(`chief:${PASSWORD}`).toString('base64')}`
     const stolen = `Bearer ${await makeToken(running, 'stolen', ['admin:*'])}`
     const owned = `Bearer ${await makeToken(running, 'owned', ['admin:*'], { owner: 'chief' })}`
+    const { now } = server.clock
     const add = (
       name: string,
       authorization: string,
@@ -69,6 +71,7 @@ describe('a request whose credentials are revoked while its body arrives', () =>
     const revoke = (): Promise<unknown> => revokeToken.run(world, { token: 'lost' }, LOCAL)
     assert.equal(await add('rehearsed', lost, revoke, '?dryRun=true'), 401)
     const changes: [string, string, () => Promise<unknown>][] = [
+      ['expired', stolen, async () => void (server.clock.now += 2 * DAY)],
       ['revoked', stolen, () => revokeToken.run(world, { token: 'stolen' }, LOCAL)],
       ['password', chief, () => setPassword.run(world, { name: 'chief', password: `${PASSWORD} 2` }, LOCAL)],
       ['narrower', owned, () => setUser.run(world, { name: 'chief', grants: [] }, LOCAL)],
@@ -77,6 +80,7 @@ describe('a request whose credentials are revoked while its body arrives', () =>
     for (const [name, authorization, change] of changes) {
       await setUser.run(world, { name: 'chief', grants: [{ pattern: '*', actions: ['admin'] }] }, LOCAL)
       const status = await add(name, authorization, change)
+      server.clock.now = now
       assert.equal(status, name === 'narrower' ? 403 : 401, name)
       assert.equal(running.store.record('user', name), undefined, name)
     }
