@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
-import { request, type IncomingMessage } from 'node:http'
+import { request, type ClientRequest, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
@@ -158,10 +158,12 @@ async function askedOf(
       return now
     },
   })
-  const asked = request({ socketPath: join(server.directory, 'data', 'control.sock'), path: '/api/v1/check' })
-  asked.end()
-  const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+  const [answer] = (await once(requestCheck(server), 'response')) as [IncomingMessage]
   return { status: answer.statusCode ?? 0, said: await text(answer) }
+}
+
+function requestCheck({ directory }: TestServer): ClientRequest {
+  return request({ socketPath: join(directory, 'data', 'control.sock'), path: '/api/v1/check' }).end()
 }
 
 /** Empties the log. @returns levels of the lines of checks */
@@ -169,7 +171,7 @@ function levelsOf(lines: Line[]): string[] {
   return lines.splice(0).flatMap(({ level, operation }) => (operation === 'check' ? [level] : []))
 }
 
-test('a server that reopens its database or stops gives up a check and says so to its caller', async () => {
+test('a server that reopens its database, is left alone or stops gives up a check and says so', async (t) => {
   let failing = false
   const lines: Line[] = []
   const server = await startTestServer({
@@ -194,6 +196,13 @@ test('a server that reopens its database or stops gives up a check and says so t
     const sound = await askedOf(server)
     assert.deepEqual([sound.status, JSON.parse(sound.said).findings], [200, []])
     assert.deepEqual(levelsOf(lines), ['error', 'info'])
+    const read = t.mock.method(running.store, 'readAnchor', () => new Promise<never>(() => undefined))
+    const left = requestCheck(server).on('error', () => undefined)
+    await until('a check to go on', () => read.mock.callCount() > 0)
+    left.destroy()
+    await until('its end', () => lines.some(({ refused }) => refused === 'the client has gone away'))
+    assert.deepEqual(levelsOf(lines), ['info'])
+    read.mock.restore()
     const stopped = await askedOf(server, () => void (closed = running.close()))
     assert.deepEqual(
       [stopped.status, /the check was abandoned: the server is stopping/.test(stopped.said)],
