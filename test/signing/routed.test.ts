@@ -4,8 +4,11 @@ import { after, before, describe, test } from 'node:test'
 import { LOCAL } from '../../src/access/permission.ts'
 import { checkStore } from '../../src/admin/check.ts'
 import { rehearsing } from '../../src/admin/rehearse.ts'
+import { stageNextRoot } from '../../src/admin/roots.ts'
+import { signTag } from '../../src/admin/tags.ts'
 import { worldOver } from '../../src/world.ts'
 import { currentKey, rotateKey } from '../../src/repository/server-key.ts'
+import { createSigner } from '../../src/repository/signers/signers.ts'
 import type { SettingsInput } from '../../src/settings/schema.ts'
 import { PLAIN_HTTP_WORDS, settingsSchema } from '../../src/settings/schema.ts'
 import { isReference } from '../../src/signing/pkcs11/reference.ts'
@@ -13,6 +16,7 @@ import { RoutedSigner } from '../../src/signing/routed-signer.ts'
 import { parseGun } from '../../src/tuf/gun.ts'
 import { exchange } from '../support/exchange.ts'
 import { TEST_ACTOR } from '../support/local-trust.ts'
+import { named } from '../support/owned-repository.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { skipWithoutToken as skip, SoftToken } from '../support/soft-token.ts'
 import { keysFrom, TrustWorld } from '../support/trust-world.ts'
@@ -87,15 +91,29 @@ describe('a server whose rules put keys in a token', { skip }, () => {
     assert.deepEqual([heldInToken('timestamp', below), heldInToken('snapshot', below)], [[true], [false]])
   })
 
-  test('check opens keys of both kinds, and a rehearsal makes no key in the token', async () => {
+  test('check opens keys of both kinds; a rehearsal signs with those in the token, and makes none there', async () => {
     const { trust, store } = server.running
     assert.ok(trust.signer instanceof RoutedSigner)
     const settings = { ...WITHOUT_TLS, keysDirectory: join(server.directory, 'keys') }
     const operations = { ...worldOver(settings, trust, store, trust.signer), asker: () => LOCAL }
     const report = await checkStore.run(operations, {}, TEST_ACTOR)
     assert.deepEqual(report.findings, [])
-    const made = await rehearsing(operations).trust.signer.create(parseGun(GUN), 'timestamp')
+    const rehearsal = rehearsing(operations)
+    const made = await rehearsal.trust.signer.create(parseGun(GUN), 'timestamp')
     assert.equal(isReference(made.sealed), false)
+    world.delegate('targets/ci', [named(await createSigner(trust, 'ci', TEST_ACTOR))])
+    world.delegations.delete('targets/ci')
+    await world.publish(server, 'targets')
+    const before = store.tail()
+    const gun = parseGun(GUN)
+    const tag = { tag: 'v1', digest: `sha256:${'a'.repeat(64)}`, size: 7, as: 'ci' }
+    await signTag.run(rehearsal, { gun, ...tag }, TEST_ACTOR)
+    const { reason } = await stageNextRoot.run(
+      rehearsal,
+      { gun, change: { what: 'keys', roles: ['timestamp'] } },
+      TEST_ACTOR,
+    )
+    assert.deepEqual([reason, store.tail()], ['a new timestamp key', before])
   })
 
   test('while the token is away reads succeed and publishes get 503; once it is back all works again', async () => {
