@@ -446,11 +446,11 @@ describe('countersign repair', () => {
     })
   })
 
-  test('an entry after the anchor is mended if it can be, and refused if it does not follow', async () => {
+  test('entries after the anchor are mended if they can be, and refused if they do not follow', async () => {
     const { directory, environment } = await lived.copy(`damaged-${(copies += 1)}`)
     const anchor = join(environment['COUNTERSIGN_KEYS_DIRECTORY'] ?? '', 'anchor')
     const before = await readFile(anchor)
-    await lived.terminal.ask(removeUser, { name: 'bob' }, environment)
+    for (const name of ['bob', 'alice']) await lived.terminal.ask(removeUser, { name }, environment)
     await writeFile(anchor, before)
     const key = journalKey(30)
     let payload: Buffer = Buffer.of()
@@ -460,7 +460,7 @@ describe('countersign repair', () => {
       return record
     })
     const { lost, sources, commits } = await repair(environment)
-    assert.deepEqual([lost, sources['journal 30'], commits], [[], 'itself', 30])
+    assert.deepEqual([lost, sources['journal 30'], commits], [[], 'itself', 31])
     const entry = { ...(JSON.parse(payload.toString()) as object), previous: 'f'.repeat(64) } as JournalEntry
     await changeRecords(directory, [key], () => sealRecord(key, entryBytes(entry)))
     await assert.rejects(repair(environment), { message: 'journal entry 30, after the anchor, is damaged or missing' })

@@ -157,6 +157,15 @@ describe('repair of damaged files', () => {
     }
     // The other flips hit a length.
     assert.ok(made >= 15 && sound >= 15, `${made} made, ${sound} of them sound`)
+    // Two bits in an entry of the journal: it alone is lost.
+    const bad = Buffer.from(whole)
+    const at = bad.indexOf('"actor":', bad.length / 2)
+    assert.ok(at > 0)
+    for (const each of [at, at + 2]) bad[each]! ^= 1
+    await writeFile(log, bad)
+    const done = await repaired(lived.terminal.path('log'))
+    assert.deepEqual([done?.lost.length, done?.turnedBack], [1, []])
+    await mustBeHonest(done!)
   })
 
   test('a record of the log whose length is damaged is not taken for one of that length', async () => {
