@@ -11,6 +11,8 @@ import { remoteSignerFor } from './remote-signer.ts'
 if (parentPort === null) throw new Error('this is not a program of its own')
 const { settings, keyring } = workerData as CheckStart
 const database = Database.share(settings.dataDirectory)
+// If it cannot be opened, `check` reports why. Unhandled until then, the error would end the thread, and lose code and hint.
+database.catch(() => undefined)
 
 const main = new Channel<MainAnswers>(parentPort, {
   async check(now) {
@@ -18,6 +20,6 @@ const main = new Channel<MainAnswers>(parentPort, {
     const snapshot = await snapshotOf(await database, () => main.ask('readAnchor', []))
     return check(snapshot, (...key) => signer.fault(...key), now)
   },
-  // A database that could not be opened need not be closed; `check` reports why.
+  // A database that could not be opened need not be closed.
   release: () => database.then((opened) => opened.close()).catch(() => undefined),
 } satisfies CheckAnswers)

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { MessageChannel } from 'node:worker_threads'
 import { TrustError } from '../../src/errors.ts'
 import { Channel } from '../../src/threads/channel.ts'
@@ -16,6 +19,7 @@ const answers = {
     throw new RangeError('a fault')
   },
   bytes: (bytes: Uint8Array) => bytes.length,
+  make: () => ({}),
 }
 const channel = new Channel<typeof answers>(port1, {})
 new Channel(port2, answers)
@@ -26,6 +30,16 @@ test('each answer reaches its own caller', async () => {
     await Promise.all(sums),
     sums.map((_, index) => index + 1),
   )
+})
+
+test('an answer is kept by its caller only', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const answer = new WeakRef(await channel.ask('make', []))
+  // It lives until the end of the turn.
+  await setImmediate()
+  collect()
+  assert.equal(answer.deref(), undefined)
 })
 
 test('a TrustError arrives complete, and a fault arrives as a fault', async () => {

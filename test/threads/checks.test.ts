@@ -113,9 +113,14 @@ test('a failed write gives up the running check, and the next one succeeds', asy
   assert.deepEqual((await here.check()).findings, [])
 })
 
-test('a thread that dies fails only its own check', async (t) => {
+test('a thread that dies, or cannot open the database, fails only its own check, and ends', async (t) => {
   const here = await scene(t)
+  const before = process.getActiveResourcesInfo().filter((each) => each === 'MessagePort').length
   await assert.rejects(here.check(undefined, {} as CheckStart), TypeError)
+  const settings = loadSettings({ environment: { COUNTERSIGN_DATA_DIRECTORY: join(here.place.directory, 'none') } })
+  const nowhere = here.check(undefined, { settings, keyring: { dataKeys: new Map(), current: 1 } })
+  await assert.rejects(nowhere, (error) => error instanceof TrustError && error.code === 'DATA_DAMAGED')
+  assert.equal(process.getActiveResourcesInfo().filter((each) => each === 'MessagePort').length, before)
   here.anchor.resolve(await here.store.readAnchor())
   assert.deepEqual((await here.check()).findings, [])
 })
