@@ -186,9 +186,12 @@ test('a server that reopens its database, is left alone or stops gives up a chec
     },
   })
   const { running } = server
+  /** Has checks wait for the anchor, which they read first. */
+  const hold = () => t.mock.method(running.store, 'readAnchor', () => new Promise<never>(() => undefined))
   let failed: Promise<unknown> | undefined
   let closed: Promise<void> | undefined
   try {
+    const first = hold()
     const given = await askedOf(server, () => {
       failing = true
       const never = commitOf('example.org/a', 0, [documentOf('targets', 1, 'never')])
@@ -197,17 +200,17 @@ test('a server that reopens its database, is left alone or stops gives up a chec
     assert.deepEqual([given.status, /the check was abandoned/.test(given.said)], [503, true], given.said)
     await failed
     failing = false
+    first.mock.restore()
     await until('the store to be writable', () => running.store.readiness().writable)
     const sound = await askedOf(server)
     assert.deepEqual([sound.status, JSON.parse(sound.said).findings], [200, []])
     assert.deepEqual(levelsOf(lines), ['error', 'info'])
-    const read = t.mock.method(running.store, 'readAnchor', () => new Promise<never>(() => undefined))
+    const read = hold()
     const left = requestCheck(server).on('error', () => undefined)
     await until('a check to go on', () => read.mock.callCount() > 0)
     left.destroy()
     await until('its end', () => lines.some(({ refused }) => refused === 'the client has gone away'))
     assert.deepEqual(levelsOf(lines), ['info'])
-    read.mock.restore()
     const stopped = await askedOf(server, () => void (closed = running.close()))
     assert.deepEqual(
       [stopped.status, /the check was abandoned: the server is stopping/.test(stopped.said)],
