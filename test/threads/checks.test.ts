@@ -90,6 +90,9 @@ test('closing the database gives up a running check with a reason; none starts u
   await assert.rejects(here.check(), refused)
   await here.checks.open()
   assert.deepEqual((await here.check()).findings, [])
+  await here.checks.stop()
+  await here.checks.open()
+  await assert.rejects(here.check(), { code: 'STOPPING' })
   await here.store.close()
   // Opened as another process would: it is locked while anybody has it open.
   const level = new Level(here.place.directory)

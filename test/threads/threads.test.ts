@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
-import type { ClientRequest, IncomingMessage } from 'node:http'
+import { request as requestHere, type ClientRequest, type IncomingMessage } from 'node:http'
 import { request } from 'node:https'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { once } from 'node:events'
@@ -188,10 +190,24 @@ test('keys in a token are made and used through all threads', { skip }, async (t
       [true],
     )
   }
-  assert.deepEqual(await findings(server), [])
+  // A check has a thread of its own, which asks for the token too.
+  const check = async (): Promise<string> => {
+    const socketPath = join(server.directory, 'data', 'control.sock')
+    const [answer] = (await once(requestHere({ socketPath, path: '/api/v1/check' }).end(), 'response')) as [
+      IncomingMessage,
+    ]
+    return text(answer)
+  }
+  assert.match(await check(), /"findings":\[\]/)
+  await token.takeAway()
+  assert.match(
+    await check(),
+    /^\{"error":\{"code":"SIGNER_UNAVAILABLE","message":"the PKCS#11 token cannot be reached: /,
+  )
+  await token.putBack()
 })
 
-test('after a change of rule, no thread hands out a pending key outside the token', { skip }, async (t) => {
+test('after a change of rule or algorithm, no thread hands out a pending key of before', { skip }, async (t) => {
   const token = await SoftToken.create()
   const rules = [{ signer: 'pkcs11' as const }]
   const server = await startTestServer({ threads: THREADS, settings: { signers: { pkcs11: token.settings } } })
@@ -199,13 +215,20 @@ test('after a change of rule, no thread hands out a pending key outside the toke
     await server.stop()
     await token.remove()
   })
-  const path = tufPath('threads.example/moved', 'timestamp.key')
-  const offered = async (): Promise<string> => (await get(server, path)).body.toString()
-  const before = await offered()
-  await server.restart({ signers: { pkcs11: token.settings, rules } })
-  const keys = new Set(await Promise.all(Array.from({ length: 12 }, offered)))
-  assert.equal(keys.size, 1)
-  assert.ok(!keys.has(before))
+  // Of two pending keys the one with the lower id would be handed out.
+  const guns = ['a', 'b', 'c', 'd'].map((name) => `threads.example/${name}`)
+  const offered = async (gun: string): Promise<string> =>
+    (await get(server, tufPath(gun, 'timestamp.key'))).body.toString()
+  const seen = new Set(await Promise.all(guns.map(offered)))
+  for (const keyAlgorithm of ['ecdsa', 'ed25519'] as const) {
+    await server.restart({ signers: { pkcs11: { ...token.settings, keyAlgorithm }, rules } })
+    for (const gun of guns) {
+      const keys = await Promise.all(Array.from({ length: 8 }, () => offered(gun)))
+      assert.equal(new Set(keys).size, 1)
+      assert.ok(!seen.has(keys[0] ?? ''))
+      seen.add(keys[0] ?? '')
+    }
+  }
 })
 
 test('more threads do not allow more connections: each has its part of the limit', async (t) => {
