@@ -38,7 +38,7 @@ test('a failing holder releases the lock, and its error is passed on', async () 
 
 test('repositories can be locked while the server’s lock is held', async () => {
   const { locks } = new Shared()
-  const names = Array.from({ length: 2_000 }, (_, index) => parseGun(`r${index}`))
+  const names = Array.from({ length: 10_000 }, (_, index) => parseGun(`r${index}`))
   await locks.hold(SERVER, async () => {
     for (const name of names) await locks.hold(name, async () => undefined)
   })
