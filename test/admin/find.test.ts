@@ -73,15 +73,23 @@ test('a tag signed again after its owner dropped it is found twice, with another
   delete owner.delegations.get('targets/releases')?.targets['v4']
   await localPublish(here.trust, GUN, owner.nextParts('targets', 'targets/releases'))
   here.clock.now = start + 4 * HOUR
-  const place = worldOf(here)
-  const { now, before } = await findDigest.run(place, { digest: `sha256:${A}` }, TEST_ACTOR)
   const said = ({ tag, by, since, until }: Sighting): unknown => [tag, by, since, until]
+  const find = async (): Promise<unknown> => {
+    const { now, before } = await findDigest.run(worldOf(here), { digest: `sha256:${A}` }, TEST_ACTOR)
+    return [now.map(said), before.map(said)]
+  }
   const { name } = TEST_ACTOR
-  assert.deepEqual(now.map(said), [['v2', name, again, null]])
-  assert.deepEqual(before.map(said), [
-    ['v2', name, first, dropped],
-    ['v3', name, first, dropped],
-    ['v4', name, first, dropped],
+  const past = ['v2', 'v3', 'v4'].map((tag) => [tag, name, first, dropped])
+  assert.deepEqual(await find(), [[['v2', name, again, null]], past])
+  owner.addTarget('v4', 'targets/releases', { hashes: { sha256: base64(A) }, length: 7 })
+  await localPublish(here.trust, GUN, owner.nextParts('targets/releases'))
+  const later = new Date(here.clock.now).toISOString()
+  assert.deepEqual(await find(), [
+    [
+      ['v2', name, again, null],
+      ['v4', name, later, null],
+    ],
+    past,
   ])
 })
 
@@ -115,6 +123,14 @@ test('with a delegation, those below it end and return, and those beside it do n
   await localPublish(here.trust, GUN, owner.nextParts('targets'))
   here.clock.now = start + 3 * HOUR
   assert.deepEqual(await find(), [['targets/a', 'targets/a', 'targets/a/b'], [`targets/ab ${hour(2)}`]])
+  delegations.roles = all.filter(({ name }) => name === 'targets/ab')
+  await localPublish(here.trust, GUN, owner.nextParts('targets'))
+  here.clock.now = start + 4 * HOUR
+  delegations.roles = all
+  owner.delegations.get('targets/a')!.delegations.roles = []
+  await localPublish(here.trust, GUN, owner.nextParts('targets', 'targets/a'))
+  here.clock.now = start + 5 * HOUR
+  assert.deepEqual(await find(), [['targets/a', 'targets/a', 'targets/ab'], [`targets/a/b ${hour(3)}`]])
 })
 
 test('a digest with many tags is found with one read of each document', async (t) => {
