@@ -255,9 +255,14 @@ async function waitForBusy(app: LocalApp): Promise<Answer> {
   }
 }
 
-test('a body in pieces of one byte takes little more memory than it counts for', async () => {
+function memoryUsed(): NodeJS.MemoryUsage {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
+  collect()
+  return process.memoryUsage()
+}
+
+test('a body in pieces of one byte takes little more memory than it counts for', async () => {
   const [size, perWrite] = [100_000, 10_000]
   const counts = newCounts()
   const bodies = new Bodies(size, counts)
@@ -267,10 +272,7 @@ test('a body in pieces of one byte takes little more memory than it counts for',
   })
   server.listen(0)
   await once(server, 'listening')
-  const used = (): number => {
-    collect()
-    return process.memoryUsage().heapUsed
-  }
+  const used = (): number => memoryUsed().heapUsed
   try {
     const before = used()
     const socket = connect((server.address() as AddressInfo).port, 'localhost')
@@ -290,25 +292,39 @@ test('a body in pieces of one byte takes little more memory than it counts for',
   }
 })
 
-test('a refused body takes no more room, even before its end has arrived', async () => {
+test('a refused body takes no more room, even before its end has arrived, and one announced as too long none', async () => {
   let [parked, most] = [0, 0]
   const add = (bytes: number): number => {
     parked += bytes
     most = Math.max(most, parked)
     return parked
   }
-  const bodies = new Bodies(1_000_000, { all: { add }, of: newCount })
+  const limit = 8_000_000
+  const bodies = new Bodies(2 * limit, { all: { add }, of: newCount })
   const server = createServer((request, response) => {
-    bodies.read(request, 50_000, undefined, async () => undefined).catch(() => response.destroy())
+    bodies.read(request, limit, undefined, async () => undefined).catch(() => response.destroy())
   })
   server.listen(0)
   await once(server, 'listening')
   try {
-    const socket = connect((server.address() as AddressInfo).port, 'localhost')
-    socket.on('error', () => undefined)
-    socket.write(`POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nea60\r\n${'a'.repeat(60_000)}\r\n`)
-    await until('it to be refused', () => most > 50_000)
+    const { port } = server.address() as AddressInfo
+    const body = Buffer.alloc(limit + 1, 'a')
+    const begin = (headers: string): Socket => {
+      const socket = connect(port, 'localhost').on('error', () => undefined)
+      socket.write(`POST / HTTP/1.1\r\nHost: x\r\n${headers}\r\n\r\n`)
+      return socket
+    }
+    const announced = begin(`Content-Length: ${body.length}`)
+    announced.write(body)
+    await once(announced, 'close')
+    assert.equal(most, 0)
+    const before = memoryUsed().arrayBuffers
+    const socket = begin('Transfer-Encoding: chunked')
+    socket.write(`${body.length.toString(16)}\r\n`)
+    socket.write(body)
+    await until('it to be refused', () => most > limit)
     assert.equal(parked, 0)
+    await until('its memory to be free', () => memoryUsed().arrayBuffers - before < limit / 2)
   } finally {
     server.close()
     server.closeAllConnections()
