@@ -195,7 +195,7 @@ describe('certificates that are renewed', { concurrency: true }, () => {
     const { caFile, client, replace } = await clientCa(t)
     const { lines, log } = recordedLog()
     const access = { mode: 'built-in' as const, clientCertificates: { caFile } }
-    const limits = { keepAliveSeconds: 300, headersSeconds: 6 }
+    const limits = { keepAliveSeconds: 300, headersSeconds: 6, requestSeconds: 300 }
     const server = await started(t, { settings: { ...OFTEN, access, limits }, log })
     await addPerson(server.running, 'builder', ['sign:*'])
     const ping = 'GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n'
@@ -216,9 +216,9 @@ describe('certificates that are renewed', { concurrency: true }, () => {
     assert.equal(slow.closed, false)
     const late = await connected(server, { ...client, socket: slow })
     assert.equal(await answerTo(late, ping), '200')
+    await until('the late one to end', () => late.closed)
     assert.equal(await answerTo(busy, '-'), '400')
     await until('the busy one to end', () => busy.closed)
-    await until('the late one to end', () => late.closed)
     assert.equal(await answerTo(other, ping), '401')
     const fresh = await connected(server, client)
     assert.equal(await answerTo(fresh, ping), '401')
