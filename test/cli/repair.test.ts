@@ -512,6 +512,12 @@ describe('countersign repair', () => {
     await server.end()
     // The rest can still be recovered: the repaired store is repaired again with a backup that has it.
     assert.deepEqual((await repair(lived.placeOf(done.made), 'old')).lost, [])
+    // Differences are kept for that, too, though they cannot be read meanwhile.
+    const without = await repair(environment)
+    assert.ok(differences.every((key) => without.lost.includes(nameOf(key))))
+    const others = await copyOf('fresh')
+    await changeRecords(others, differences, () => undefined)
+    assert.deepEqual((await repair(lived.placeOf(without.made), others)).lost, [])
   })
 
   test('a difference is stored whole if what it differs from may have been deleted', async () => {
