@@ -62,9 +62,10 @@ function endOnFaults(log: Log): void {
 }
 
 /** Resolves at the first SIGTERM or SIGINT, even during the start, to let everything finish; a second one exits at once. */
-async function stopSignal(): Promise<void> {
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let signals = 0
+    const stop = (): void => ((signals += 1) === 1 ? resolve() : process.exit(EXIT.failed))
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop)
   })
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => process.exit(EXIT.failed))
 }
