@@ -83,7 +83,7 @@ for (const [what, hide] of [
 test('a log that a crash left under its second name only is read', async (t) => {
   const place = await filled(t)
   const [name = ''] = logsOf(place)
-  renameSync(join(place.directory, name), join(place.directory, `${name}.12345.kept`))
+  renameSync(join(place.directory, name), join(place.directory, `${name}.kept`))
   await assertWhole(place)
 })
 

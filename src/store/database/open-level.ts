@@ -60,7 +60,8 @@ export async function openWithLogs(directory: string, named = directory): Promis
   for (let opening = 1; opening <= OPENINGS_MAX; opening += 1) {
     const kept = attempt(named, () => keepLogs(directory))
     const level = await openLevel(directory, false, named).catch((error: unknown) => {
-      if (error instanceof TrustError && error.code === 'DATA_LOCKED') forgetLogs(directory, kept)
+      // Where it fails, or another process has the database open, LevelDB has deleted nothing.
+      forgetLogs(directory, kept)
       throw error
     })
     try {

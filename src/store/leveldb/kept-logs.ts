@@ -11,7 +11,7 @@ import { isLog, wholeBatches } from './write-ahead-log.ts'
  */
 
 /** Ends the second name of a log; LevelDB ignores such files. */
-const KEPT = /^(\d+)\.log\.\d+\.kept$/
+const KEPT = /^\d+\.log\.kept$/
 /** A batch begins with the sequence number of its first change, 8 bytes, and their number, 4 bytes, little-endian. */
 const COUNT_AT = 8
 const CHANGES_AT = 12
@@ -23,7 +23,7 @@ export function keepLogs(directory: string): string[] {
   return readdirSync(directory)
     .filter(isLog)
     .flatMap((name) => {
-      const kept = `${name}.${process.pid}.kept`
+      const kept = `${name}.kept`
       return keep(join(directory, name), join(directory, kept)) ? [kept] : []
     })
 }
@@ -46,14 +46,12 @@ export function putBackIgnored(directory: string, get: (key: Buffer) => Buffer |
   const names = readdirSync(directory).filter((name) => KEPT.test(name))
   if (names.length === 0) return true
   const { sequence, log } = listReached(directory)
-  // Several processes may have kept the same log.
-  const kept = new Map(names.map((name) => [Number(KEPT.exec(name)?.[1]), name]))
-  const ignored = [...kept]
-    .toSorted(([one], [other]) => one - other)
-    // LevelDB still writes to this one: another handle of this process has it open.
-    .filter(([number]) => number < log)
-    .filter(([, name]) => isIgnored(readFileSync(join(directory, name)), sequence, get))
-  for (const [index, [, name]] of ignored.entries()) {
+  const ignored = names
+    // LevelDB still writes to the others: another handle of this process has them open.
+    .filter((name) => parseInt(name, 10) < log)
+    .filter((name) => isIgnored(readFileSync(join(directory, name)), sequence, get))
+    .toSorted((one, other) => parseInt(one, 10) - parseInt(other, 10))
+  for (const [index, name] of ignored.entries()) {
     renameSync(join(directory, name), join(directory, `${String(log + 1 + index).padStart(6, '0')}.log`))
   }
   forgetLogs(directory, names)
@@ -69,7 +67,7 @@ function keep(path: string, kept: string): boolean {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') return false
     // Not every file system has hard links.
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code ?? '')) throw error
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code ?? '')) throw error
     copyFileSync(path, kept)
   }
   return true
